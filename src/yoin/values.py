@@ -1,0 +1,197 @@
+"""The frozen records that pass between stages.
+
+Tables are pandas DataFrames whose columns are named here; ``row_id`` is always the 0-based position of
+a row in the user's table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+Progress: TypeAlias = Callable[[int, int, str], None]
+"""Called with (items done, items in all, a short note such as "3 failed"); cheap, never raises."""
+
+Predict: TypeAlias = Callable[[list[str]], np.ndarray]
+"""A model as a function: n texts → float array (n,), in the metric's own unit."""
+
+Embed: TypeAlias = Callable[[list[str]], np.ndarray]
+"""A frozen encoder as a function: n texts → float32 array (n, width) of unit rows."""
+
+CaptionStatus = Literal["ok", "truncated", "refused", "blocked", "failed", "missing"]
+Verdict = Literal["signal", "weak", "none"]
+
+CAPTION_COLUMNS = (
+    "row_id", "media_id", "caption", "status", "reason", "captioner", "model_version", "prompt_id",
+)  # fmt: skip
+PREDICTION_COLUMNS = ("row_id", "model", "fold", "metric", "prediction")
+EXPLANATION_COLUMNS = ("row_id", "start", "end", "text", "value", "base_value", "prediction", "std_error")
+DRIVER_COLUMNS = (
+    "concept", "phrases", "n_with", "n_without", "prevalence", "lift", "lift_low", "lift_high",
+    "adjusted", "adjusted_low", "adjusted_high", "unique", "unique_low", "unique_high", "p", "q",
+    "importance", "shap_with", "shap_without", "sign_agreement", "opportunity", "note",
+)  # fmt: skip
+OCCURRENCE_COLUMNS = ("row_id", "concept", "start", "end", "negated")
+
+
+def silent(done: int, total: int, note: str) -> None:
+    """A `Progress` that shows nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnProfile:
+    """What one column of the user's table holds.
+
+    ``kind`` is one of number, text, category, list, date, image, url, empty; ``low`` and ``high`` are the
+    range as text ("" where there is none); ``unread`` counts cells that are neither blank nor readable as
+    the column's kind, ``unread_example`` shows the first of them.
+    """
+
+    name: str
+    kind: str
+    blanks: int
+    distinct: int
+    low: str = ""
+    high: str = ""
+    unread: int = 0
+    unread_example: str = ""
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """The user's table, read and checked.
+
+    ``rows`` is indexed by row_id and holds the rows with a usable metric (and weight): ``metric`` float64,
+    and where asked for ``image`` (str, NA where blank), ``caption`` (str, NA where blank), ``group`` (str),
+    ``weight`` (float64 > 0). ``features`` has the same index and the user's feature columns as they were
+    read. ``read`` counts all rows of the file, ``dropped`` those left out here by reason, so that
+    ``read == len(rows) + sum(dropped.values())``. ``preview`` holds the first rows as text.
+    """
+
+    source: Path
+    read: int
+    rows: pd.DataFrame
+    features: pd.DataFrame
+    columns: tuple[ColumnProfile, ...]
+    dropped: Mapping[str, int]
+    preview: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Medium:
+    """One image, known by the SHA-256 of its original bytes; ``width`` and ``height`` after orientation."""
+
+    media_id: str
+    path: Path
+    mime: str
+    width: int
+    height: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """What became of every image cell.
+
+    ``rows`` is indexed by row_id with ``media_id`` (NA where there is no usable image), ``reason`` ("" or
+    one of `yoin.media.REASONS`) and ``detail`` (one plain sentence, "" where all is well).
+    """
+
+    rows: pd.DataFrame
+    items: Mapping[str, Medium]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caption:
+    """What a captioner made of one medium. ``text`` is "" unless the status is ok or truncated."""
+
+    text: str
+    status: CaptionStatus
+    reason: str = ""
+    model_version: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captions:
+    """One caption a row (``frame`` has `CAPTION_COLUMNS`), and what they took; calls made in this run."""
+
+    frame: pd.DataFrame
+    captioner: str
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One model of the ladder, judged out of fold.
+
+    ``rmse`` in the metric's unit; ``r2`` with its 95% bootstrap interval; ``spearman`` in [-1, 1];
+    ``seconds`` spent fitting and predicting.
+    """
+
+    name: str
+    rmse: float
+    r2: float
+    r2_low: float
+    r2_high: float
+    spearman: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """Whether the captions say anything about the metric.
+
+    ``r2`` is the R² of the best rung, or with features its gain in R² over the features alone, with a 95%
+    interval; ``p`` is the permutation test's; ``reason`` says it in plain words.
+    """
+
+    verdict: Verdict
+    rung: str
+    quantity: Literal["r2", "gain"]
+    r2: float
+    r2_low: float
+    r2_high: float
+    p: float
+    permutations: int
+    test_rung: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """The ladder's out-of-fold predictions (`PREDICTION_COLUMNS`), its rungs and the verdict."""
+
+    predictions: pd.DataFrame
+    rungs: tuple[Rung, ...]
+    signal: Signal
+    model: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drivers:
+    """The driver table (`DRIVER_COLUMNS`) and where its concepts stand (`OCCURRENCE_COLUMNS`).
+
+    ``tested`` concepts had a p, ``significant`` of them have q < 0.05. ``uncovered`` is the share (0 to 1) of the total
+    |SHAP| on words that belong to no listed concept; NaN without attributions.
+    """
+
+    table: pd.DataFrame
+    occurrences: pd.DataFrame
+    tested: int
+    significant: int
+    uncovered: float = float("nan")
+    notes: tuple[str, ...] = field(default=())
