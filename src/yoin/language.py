@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import simplemma
 
+# Quantities (no, some, much, many, few, several) are not here: "much text" and "some text" differ.
 FUNCTION_WORDS = frozenset(
     """
     a an the this that these those its it he she they his her their there here which who whom whose what
@@ -19,7 +20,7 @@ FUNCTION_WORDS = frozenset(
     of in on at by for with from to into onto over under between among across against through during near
     about above below behind beside around along within up down out off toward towards via per like
     is are was were be been being am has have had do does did will would can could may might shall should must
-    very quite rather fairly also just only both each such some any all most more much many few several
+    very quite rather fairly also just only both each such any all
     """.split()
 )
 NEGATIONS = frozenset("no not without never none neither nor lacks lacking isn't aren't doesn't don't absent".split())

@@ -104,3 +104,64 @@ class Spec(Options):
         head, base_url = (text[: at[-1]], text[at[-1] + 1 :]) if at else (text, "")
         name, _, model = head.partition(":")
         return cls(name=name.strip(), model=model.strip(), base_url=base_url.strip())
+
+
+class RunOptions(Options):
+    """Everything ``yoin run`` was asked for, as stored in ``study.json``; each stage takes its part."""
+
+    table: Path
+    metric: str
+    image: str | None = None
+    caption: str | None = None
+    features: tuple[str, ...] = ()
+    group: str | None = None
+    weight: str | None = None
+    sheet: str | None = None
+    limit: Annotated[int, Field(ge=1)] | None = None
+    allow_anywhere: bool = False
+    allow_private: bool = False
+    captioner: str = "describe"
+    workers: Annotated[int, Field(ge=1)] | None = None
+    model: str = "minilm"
+    explain: Annotated[int, Field(ge=0)] | Literal["all"] = 200
+    seed: Annotated[int, Field(ge=0)] = 42
+
+    def for_table(self) -> TableOptions:
+        """The table stage's part."""
+        return TableOptions(
+            path=self.table,
+            metric=self.metric,
+            image=self.image,
+            caption=self.caption,
+            features=self.features,
+            group=self.group,
+            weight=self.weight,
+            limit=self.limit,
+            sheet=self.sheet,
+        )
+
+    def for_media(self) -> MediaOptions:
+        """The fetch stage's part."""
+        return MediaOptions(
+            base=self.table.parent, allow_anywhere=self.allow_anywhere, allow_private=self.allow_private
+        )
+
+    def for_captions(self) -> CaptionOptions:
+        """The caption stage's part."""
+        return CaptionOptions(captioner=self.captioner, workers=self.workers)
+
+    def for_fit(self) -> FitOptions:
+        """The fit stage's part."""
+        return FitOptions(model=self.model, seed=self.seed)
+
+    def for_explain(self) -> ExplainOptions:
+        """The explain stage's part."""
+        return ExplainOptions(explain=self.explain, seed=self.seed)
+
+    def for_drivers(self) -> DriverOptions:
+        """The drivers stage's part."""
+        return DriverOptions(seed=self.seed)
+
+    def for_report(self) -> ReportOptions:
+        """The report stage's part."""
+        return ReportOptions(title=self.table.name)

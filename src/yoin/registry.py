@@ -15,7 +15,6 @@ EXTRAS = {
     "torch": "bert",
     "transformers": "bert",
     "accelerate": "bert",
-    "safetensors": "bert",
     "cv2": "offline",
     "rapidocr": "offline",
     "onnxruntime": "offline",
@@ -43,9 +42,7 @@ def load(kind: Kind, name: str) -> type:
     if not points:
         known = names(kind)
         near = difflib.get_close_matches(name, known, n=2) or known
-        raise UsageError(
-            f"there is no {kind[:-1]} named {name!r}", stage=kind, remedy=f"use one of: {', '.join(near)}"
-        )
+        raise UsageError(f"there is no {kind[:-1]} named {name!r}", stage=kind, remedy=f"use one of: {', '.join(near)}")
     try:
         loaded: type = points[0].load()
     except ModuleNotFoundError as error:

@@ -1,0 +1,167 @@
+"""The ledger: what became of every image and every caption call, committed as it happens.
+
+SQLite in WAL mode with ``synchronous=FULL``: what `put_medium` or `put_caption` has returned for survives
+a kill or a power cut. Safe to use from several threads.
+"""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from yoin.errors import StudyError
+from yoin.values import Caption
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS media (
+    source TEXT PRIMARY KEY, stamp TEXT NOT NULL, media_id TEXT, reason TEXT NOT NULL, detail TEXT NOT NULL,
+    mime TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, bytes INTEGER NOT NULL, at TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS captions (
+    key TEXT PRIMARY KEY, media_id TEXT NOT NULL, captioner TEXT NOT NULL, prompt_id TEXT NOT NULL,
+    text TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL, model_version TEXT NOT NULL,
+    tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, cost_usd REAL NOT NULL, seconds REAL NOT NULL,
+    at TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+_CHUNK = 500  # keys a query: below SQLite's limit on bound values
+
+
+@dataclass(frozen=True, slots=True)
+class MediumRecord:
+    """What became of one image cell.
+
+    ``source`` is the absolute path or the URL (credentials redacted), ``stamp`` changes when a file does
+    (size and modification time; "" for URLs), ``media_id`` is None where ``reason`` says why.
+    """
+
+    source: str
+    stamp: str
+    media_id: str | None
+    reason: str = ""
+    detail: str = ""
+    mime: str = ""
+    width: int = 0
+    height: int = 0
+    bytes: int = 0
+
+
+class Ledger:
+    """The study's ``ledger.db``, opened for reading and writing; a context manager.
+
+    Raises:
+        StudyError: the file is not a ledger, or the disk is full.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._path = path
+        with self._translated():
+            self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        self._db.close()
+
+    def media(self) -> dict[str, MediumRecord]:
+        """Every recorded image cell by its source."""
+        columns = "source, stamp, media_id, reason, detail, mime, width, height, bytes"
+        rows = self._query(f"SELECT {columns} FROM media", ())  # noqa: S608 - constant text
+        return {row[0]: MediumRecord(*row) for row in rows}
+
+    def put_medium(self, record: MediumRecord) -> None:
+        """Commit what became of an image cell, replacing what was known."""
+        self._write("INSERT OR REPLACE INTO media VALUES (?,?,?,?,?,?,?,?,?,?)", (*astuple(record), _now()))
+
+    def captions(self, keys: Iterable[str]) -> dict[str, Caption]:
+        """The captions on record among ``keys``, by key."""
+        wanted = list(dict.fromkeys(keys))
+        columns = "key, text, status, reason, model_version, tokens_in, tokens_out, cost_usd, seconds"
+        found = {}
+        for start in range(0, len(wanted), _CHUNK):
+            chunk = wanted[start : start + _CHUNK]
+            marks = ",".join("?" * len(chunk))
+            query = f"SELECT {columns} FROM captions WHERE key IN ({marks})"  # noqa: S608 - marks only
+            for key, text, status, reason, version, tokens_in, tokens_out, cost, seconds in self._query(query, chunk):
+                found[key] = Caption(
+                    text=text,
+                    status=status,
+                    reason=reason,
+                    model_version=version,
+                    tokens_in=tokens_in,
+                    tokens_out=tokens_out,
+                    cost_usd=cost,
+                    seconds=seconds,
+                )
+        return found
+
+    def put_caption(self, key: str, media_id: str, captioner: str, prompt_id: str, caption: Caption) -> None:
+        """Commit the outcome of one caption call, replacing an earlier one of the same key."""
+        self._write(
+            "INSERT OR REPLACE INTO captions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                key, media_id, captioner, prompt_id, caption.text, caption.status, caption.reason,
+                caption.model_version, caption.tokens_in, caption.tokens_out, caption.cost_usd,
+                caption.seconds, _now(),
+            ),
+        )  # fmt: skip
+
+    def _query(self, statement: str, values: Iterable[str]) -> list[tuple[str, ...]]:
+        with self._lock, self._translated(), closing(self._db.execute(statement, tuple(values))) as cursor:
+            return cursor.fetchall()
+
+    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+        with self._lock, self._translated():
+            self._db.execute(statement, values)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if "full" in str(error) or "disk I/O" in str(error):
+                raise disk_full("ledger") from error
+            raise StudyError(f"{self._path.name} cannot be used: {error}", stage="ledger") from error
+        except sqlite3.DatabaseError as error:
+            raise StudyError(
+                f"{self._path.name} is not a ledger or is damaged",
+                stage="ledger",
+                remedy="move it away and run again: what it held is then made anew",
+            ) from error
+
+
+def disk_full(stage: str) -> StudyError:
+    """The error for a full disk."""
+    return StudyError("the disk is full", stage=stage, remedy="free some space and run the same command again")
+
+
+@contextmanager
+def disk_errors(stage: str) -> Iterator[None]:
+    """Translate a full disk while writing into its one sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise disk_full(stage) from error
+        raise
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
