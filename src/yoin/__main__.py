@@ -1,0 +1,5 @@
+"""``python -m yoin``."""
+
+from yoin.cli import main
+
+main()

@@ -1,0 +1,220 @@
+"""The command line: parse, call, print; no logic."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import click
+import typer
+
+from yoin import __version__, pipeline, terminal
+from yoin.doctor import examine
+from yoin.errors import UsageError, YoinError
+
+app = typer.Typer(
+    name="yoin",
+    help="From a table of images and a metric to the visual elements that move the metric.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+Text = str | None
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a captioner that costs money.")]
+StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="A study folder.")]
+CaptionerOption = Annotated[Text, typer.Option("--captioner", metavar="SPEC", help="name[:model][@base_url]")]
+WorkersOption = Annotated[int | None, typer.Option("--workers", help="Captions made at the same time.")]
+ModelOption = Annotated[Text, typer.Option("--model", metavar="SPEC", help="minilm, bert:DIR, frozen or tfidf.")]
+ExplainOption = Annotated[Text, typer.Option("--explain", metavar="N|all", help="How many captions to explain.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")]
+AnywhereFlag = Annotated[
+    bool | None, typer.Option("--allow-anywhere", help="Let images lie outside the table's folder.")
+]
+PrivateFlag = Annotated[bool | None, typer.Option("--allow-private", help="Let URLs lead to private addresses.")]
+
+
+@app.command()
+def run(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV, TSV, Parquet, JSON lines or Excel.")],
+    metric: Annotated[str, typer.Option("--metric", metavar="COL", help="The number to explain.")],
+    image: Annotated[Text, typer.Option("--image", metavar="COL", help="Paths beside the table, or URLs.")] = None,
+    caption: Annotated[Text, typer.Option("--caption", metavar="COL", help="Captions that are there already.")] = None,
+    features: Annotated[Text, typer.Option("--features", metavar="A,B", help="Columns to adjust for.")] = None,
+    group: Annotated[Text, typer.Option("--group", metavar="COL", help="Rows that belong together.")] = None,
+    weight: Annotated[Text, typer.Option("--weight", metavar="COL", help="Positive weights.")] = None,
+    captioner: CaptionerOption = None,
+    model: ModelOption = None,
+    explain: ExplainOption = None,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", help="Use the first N rows.")] = None,
+    seed: SeedOption = None,
+    folder: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The study folder.")] = None,
+    sheet: Annotated[Text, typer.Option("--sheet", help="The sheet of an Excel file.")] = None,
+    allow_anywhere: AnywhereFlag = None,
+    allow_private: PrivateFlag = None,
+    workers: WorkersOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what was read, and stop.")] = False,
+    yes: YesFlag = False,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """From a table to a report; a second run does only what is not done."""
+    given = _given(
+        metric=metric,
+        image=image,
+        caption=caption,
+        features=_names(features),
+        group=group,
+        weight=weight,
+        captioner=captioner,
+        model=model,
+        explain=_count(explain),
+        limit=limit,
+        seed=seed,
+        sheet=sheet,
+        allow_anywhere=allow_anywhere,
+        allow_private=allow_private,
+        workers=workers,
+    )
+    if dry_run:
+        terminal.show_preview(pipeline.preview(table, **given), as_json)
+        return
+    with terminal.shown_progress(quiet) as progress:
+        study = pipeline.run(table, out=folder, progress=progress, **given)
+    terminal.show_study(study, as_json)
+
+
+@app.command()
+def fetch(
+    study: StudyArgument,
+    allow_anywhere: AnywhereFlag = None,
+    allow_private: PrivateFlag = None,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Collect the images of a study."""
+    _do_stage(study, "fetch", as_json, quiet, allow_anywhere=allow_anywhere, allow_private=allow_private)
+
+
+@app.command()
+def caption(
+    study: StudyArgument,
+    captioner: CaptionerOption = None,
+    workers: WorkersOption = None,
+    yes: YesFlag = False,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Caption the images of a study."""
+    _do_stage(study, "caption", as_json, quiet, captioner=captioner, workers=workers)
+
+
+@app.command()
+def fit(
+    study: StudyArgument,
+    model: ModelOption = None,
+    seed: SeedOption = None,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Fit the ladder of models of a study."""
+    _do_stage(study, "fit", as_json, quiet, model=model, seed=seed)
+
+
+@app.command()
+def explain(
+    study: StudyArgument,
+    explain: ExplainOption = None,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Explain the predictions of a study."""
+    _do_stage(study, "explain", as_json, quiet, explain=_count(explain))
+
+
+@app.command()
+def drivers(study: StudyArgument, as_json: JsonFlag = False, quiet: QuietFlag = False) -> None:
+    """Estimate the drivers of a study."""
+    _do_stage(study, "drivers", as_json, quiet)
+
+
+@app.command()
+def report(study: StudyArgument, as_json: JsonFlag = False, quiet: QuietFlag = False) -> None:
+    """Write summary.json and report.html again from what is stored."""
+    _do_stage(study, "report", as_json, quiet)
+
+
+def _do_stage(study: Path, stage: str, as_json: bool, quiet: bool, **changes: object) -> None:
+    with terminal.shown_progress(quiet) as progress:
+        done = pipeline.run_stage(study, stage, progress=progress, **_given(**changes))
+    terminal.show_stage(done, stage, as_json)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="The study folder.")] = Path("demo.yoin"),
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Draw posters with a known truth, analyse them, and print planted against recovered."""
+    with terminal.shown_progress(quiet) as progress:
+        study, recovery = pipeline.demo(folder, progress=progress)
+    terminal.show_recovery(study, recovery, as_json)
+
+
+@app.command()
+def doctor(as_json: JsonFlag = False) -> None:
+    """What is installed, and which captioners and models are usable and why not."""
+    terminal.show_examination(examine(), as_json)
+
+
+@app.callback(invoke_without_command=True)
+def _top(version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False) -> None:
+    if version:
+        terminal.out.print(f"yoin {__version__}")
+        raise typer.Exit
+
+
+def main() -> NoReturn:
+    """Run the command line; every end has the exit code that the documentation names."""
+    try:
+        code = app(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        terminal.err.print("yoin: interrupted; the same command goes on where this one stopped.")
+        sys.exit(130)
+    except YoinError as error:
+        terminal.err.print(f"yoin: {error}", markup=False)
+        sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001 - the last resort: no traceback reaches a user, none is lost
+        with tempfile.NamedTemporaryFile("w", suffix=".txt", prefix="yoin-", delete=False, encoding="utf-8") as file:
+            traceback.print_exc(file=file)
+        terminal.err.print(
+            f"yoin: this should not happen: {type(error).__name__}; details are in {file.name}", markup=False
+        )
+        sys.exit(1)
+    sys.exit(code or 0)
+
+
+def _given(**options: object) -> dict[str, Any]:
+    """Those options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _names(text: Text) -> tuple[str, ...] | None:
+    return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _count(text: Text) -> int | str | None:
+    if text is None or text == "all":
+        return text
+    if not text.isdecimal():
+        raise UsageError(f"--explain cannot be {text!r}", stage="options", remedy="give a whole number or all")
+    return int(text)

@@ -1,0 +1,13 @@
+"""What is installed, and which captioners and models are usable and why not."""
+
+from __future__ import annotations
+
+from yoin import registry
+from yoin.study import installed_versions
+
+
+def examine() -> dict[str, dict[str, str]]:
+    """Return the captioners and models by name with what keeps each from running ("" if nothing), and versions."""
+    kinds: tuple[registry.Kind, ...] = ("captioners", "models")
+    found = {kind: {name: str(registry.missing(kind, name) or "") for name in registry.names(kind)} for kind in kinds}
+    return {**found, "versions": installed_versions()}

@@ -1,0 +1,264 @@
+"""From a table to a report: the stages in order, each skipped while its inputs, options and code are what they were."""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import pydantic
+
+from yoin import registry
+from yoin.errors import UsageError, YoinError
+from yoin.files import digest, digest_code, digest_file
+from yoin.ledger import Ledger
+from yoin.options import RunOptions, Spec
+from yoin.stages import STAGES, Stage
+from yoin.study import Study, locked
+from yoin.values import Progress, Table
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from yoin.demo import Recovery
+
+
+StageProgress: TypeAlias = Callable[[str, int, int, str], None]
+"""Called with (stage, items done, items in all, note)."""
+
+_SHARED = ("values.py", "images.py", "language.py", "features.py", "encoder.py", "pipeline.py")
+
+
+def silent(stage: str, done: int, total: int, note: str) -> None:
+    """A `StageProgress` that shows nothing."""
+
+
+def run(
+    table: str | Path,
+    *,
+    metric: str,
+    image: str | None = None,
+    caption: str | None = None,
+    features: Sequence[str] = (),
+    group: str | None = None,
+    weight: str | None = None,
+    captioner: str = "describe",
+    model: str = "minilm",
+    explain: int | Literal["all"] = 200,
+    limit: int | None = None,
+    seed: int = 42,
+    out: str | Path | None = None,
+    sheet: str | None = None,
+    allow_anywhere: bool = False,
+    allow_private: bool = False,
+    workers: int | None = None,
+    progress: StageProgress = silent,
+) -> Study:
+    """Go from a table of images and a metric to a report, doing only what is not done already.
+
+    Args:
+        table: CSV, TSV, Parquet, JSON lines or Excel.
+        metric: the column with the number to explain.
+        image: the column with paths (relative to the table) or URLs; optional with ``caption``.
+        caption: a column with captions that are there already; skips captioning.
+        features: other columns the drivers are adjusted for.
+        group: rows with the same value stay in one fold, and intervals allow for it.
+        weight: a column of positive weights.
+        captioner: ``name[:model][@base_url]``.
+        model: the top of the ladder: ``minilm``, ``bert:REPO_OR_DIR``, ``frozen`` or ``tfidf``.
+        explain: how many captions to explain, spread over the metric's range.
+        limit: use the first rows only.
+        seed: of everything random.
+        out: the study folder; the table's name with ``.yoin`` in the current folder by default.
+        sheet: of an Excel file; the first by default.
+        allow_anywhere: let image cells name files outside the table's folder.
+        allow_private: let URLs lead to addresses that are not public.
+        workers: captions made at the same time.
+        progress: called as items are done.
+
+    Returns:
+        The study; ``study.ran`` names the stages that had work to do.
+
+    Raises:
+        UsageError: wrong input or options.
+        NothingLeftError: fewer than 30 usable rows were left.
+    """
+    path = Path(table).resolve()
+    options = resolve(
+        table=path,
+        metric=metric,
+        image=image,
+        caption=caption,
+        features=tuple(features),
+        group=group,
+        weight=weight,
+        sheet=sheet,
+        limit=limit,
+        allow_anywhere=allow_anywhere,
+        allow_private=allow_private,
+        captioner=captioner,
+        workers=workers,
+        model=model,
+        explain=explain,
+        seed=seed,
+    )
+    folder = Path(out) if out is not None else Path(f"{path.stem}.yoin")
+    return _advance(folder, options, STAGES, progress)
+
+
+def run_stage(study: str | Path, stage: str, *, progress: StageProgress = silent, **changes: object) -> Study:
+    """Do one stage of a study, with some of its options changed.
+
+    Raises:
+        UsageError: an earlier stage has not been done, or wrong options.
+    """
+    opened = Study(study)
+    options = resolve(**{**opened.options.model_dump(), **changes})
+    chosen = [one for one in STAGES if one.name == stage]
+    return _advance(opened.folder, options, chosen, progress)
+
+
+def resolve(**given: object) -> RunOptions:
+    """Check options and fill in their defaults.
+
+    Raises:
+        UsageError: the first option that is wrong.
+    """
+    try:
+        options = RunOptions.model_validate(given)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise UsageError(
+            f"{name} cannot be {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}", stage="options"
+        ) from None
+    if not options.table.is_file():
+        folder, name = options.table.parent, options.table.name
+        near = difflib.get_close_matches(name, [item.name for item in folder.iterdir()] if folder.is_dir() else [])
+        raise UsageError(
+            f"there is no file {str(options.table)!r}",
+            stage="table",
+            remedy=f"did you mean {near[0]!r}?" if near else "check the path",
+        )
+    return options
+
+
+def _advance(folder: Path, options: RunOptions, stages: Sequence[Stage], progress: StageProgress) -> Study:
+    """Bring ``stages`` of the study in ``folder`` up to date, holding its lock."""
+    check_installed(options)
+    began = not (folder / "study.json").exists()
+    try:
+        with locked(folder):
+            study = Study.create(folder, options)
+            study.remember_table(options.table, digest_file(options.table))
+            for stage in stages:
+                if _bring_up_to_date(study, stage, options, partial(progress, stage.name)):
+                    study.ran += (stage.name,)
+            study.save()
+    except YoinError:
+        if began and (folder / "study.json").exists() and not Study(folder).seconds:
+            shutil.rmtree(folder)  # made just now, and nothing came of it
+        raise
+    return study
+
+
+def check_installed(options: RunOptions) -> None:
+    """Find out before any work whether the captioner and the model can run.
+
+    Raises:
+        UsageError: an unknown name.
+        MissingExtraError: a known one whose extra is not installed.
+    """
+    specs: list[tuple[registry.Kind, str]] = [("models", options.model)]
+    if options.caption is None:
+        specs.append(("captioners", options.captioner))
+    for kind, text in specs:
+        found = registry.missing(kind, Spec.parse(text).name)
+        if found:
+            raise found
+
+
+def _bring_up_to_date(study: Study, stage: Stage, options: RunOptions, progress: Progress) -> bool:
+    """Do the work of ``stage`` unless it is fresh; return whether there was any."""
+    key = digest(
+        stage.name,
+        digest_code(*stage.code, *_SHARED),
+        stage.options(options).model_dump(mode="json"),
+        study.fingerprint(stage.reads),
+        stage.outside(study, options),
+    )
+    if study.fresh(stage.name, key):
+        return False
+    start = time.perf_counter()
+    facts = stage.work(study, options, key, progress)
+    study.finish(stage.name, key, stage.makes, facts, time.perf_counter() - start)
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a table holds before anything is done: its columns, its first rows, and their images.
+
+    ``images`` has an entry a preview row: a small RGB picture, or the reason why there is none ("" without
+    an image column).
+    """
+
+    table: Table
+    images: tuple[Image | str, ...]
+
+
+def preview(table: str | Path, **given: Any) -> Preview:
+    """Read and check a table as `run` would, and look at the images of its first rows; nothing is kept.
+
+    Raises:
+        UsageError: wrong input or options.
+        NothingLeftError: fewer than 30 usable rows.
+    """
+    from yoin import media
+    from yoin import table as tables
+    from yoin.images import open_rgb
+
+    options = resolve(table=Path(table).resolve(), **given)
+    read = tables.read(options.for_table())
+    if not options.image:
+        return Preview(table=read, images=("",) * len(read.preview))
+    chosen = options.for_media()
+    cells = read.preview[options.image].replace("", None)
+    images: list[Image | str] = []
+    with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "ledger.db") as ledger:
+        found = media.collect(cells, store=Path(folder), ledger=ledger, options=chosen)
+        for media_id, reason in found.rows[["media_id", "reason"]].itertuples(index=False):
+            if media_id not in found.items:
+                images.append(str(reason))
+                continue
+            picture = open_rgb(found.items[media_id].path, max_pixels=chosen.max_pixels)
+            picture.thumbnail((64, 64))
+            images.append(picture)
+    return Preview(table=read, images=tuple(images))
+
+
+def demo(out: str | Path = "demo.yoin", *, progress: StageProgress = silent) -> tuple[Study, Recovery]:
+    """Draw posters with a known truth into a study folder, analyse them with `run`, and compare.
+
+    Returns:
+        The study, and what was planted beside what was recovered.
+    """
+    from yoin import demo as planted
+
+    folder = Path(out)
+    posters = folder / "posters"
+    options = RunOptions(
+        table=(posters / "posters.csv").resolve(), image="image", metric="rating", features=("year",), explain=40
+    )
+    with locked(folder):
+        Study.create(folder, options).save()
+        if not options.table.exists():
+            planted.write(posters)
+    study = run(**options.model_dump(), out=folder, progress=progress)
+    return study, planted.compare(study.drivers)

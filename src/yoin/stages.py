@@ -1,0 +1,376 @@
+"""The stages: what each reads, the one function it calls, and what it writes.
+
+A stage reads artefacts of earlier stages from the study and writes its own; `pipeline` knows the order's use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from yoin import registry
+from yoin.errors import NothingLeftError
+from yoin.files import digest, digest_file
+from yoin.options import Options, RunOptions
+from yoin.study import Study
+from yoin.summarise import summarise
+from yoin.values import Medium, Progress, Table
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+MIN_ROWS = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A stage: what it reads and makes, which options and code it depends on, and its work.
+
+    ``work`` returns facts for ``study.json``. ``outside`` fingerprints inputs that are not artefacts.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    makes: tuple[str, ...]
+    options: Callable[[RunOptions], Options]
+    code: tuple[str, ...]
+    work: Callable[[Study, RunOptions, str, Progress], Mapping[str, Any]]
+    outside: Callable[[Study, RunOptions], object] = lambda study, options: None
+
+
+# table → table.parquet
+
+
+def _read_table(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
+    from yoin import table
+
+    read: Table = table.read(options.for_table())
+    joined = read.rows.join(read.features.add_prefix("feature: ")) if len(read.features.columns) else read.rows
+    study.write_frame("table.parquet", joined.rename_axis("row_id").reset_index())
+    return {
+        "read": read.read,
+        "dropped": dict(read.dropped),
+        "columns": [asdict(column) for column in read.columns],
+        "preview": read.preview.astype(object).where(read.preview.notna(), "").astype(str).to_dict("records"),
+    }
+
+
+def _rows(study: Study) -> pd.DataFrame:
+    return study.frame("table.parquet").set_index("row_id")
+
+
+# media → media/, media.parquet
+
+
+def _fetch(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
+    import pandas as pd
+
+    from yoin import media
+
+    rows = _rows(study)
+    images = rows["image"] if options.image else pd.Series(pd.NA, index=rows.index, dtype="string")
+    if options.image:
+        with study.ledger() as ledger:
+            found = media.collect(
+                images, store=study.media_folder, ledger=ledger, options=options.for_media(), progress=progress
+            )
+        frame = found.rows.join(_media_frame(study, found.items), on="media_id")
+    else:
+        frame = pd.DataFrame({"media_id": images, "reason": "", "detail": ""}).assign(
+            file=pd.NA, mime=pd.NA, width=0, height=0, bytes=0
+        )
+    study.write_frame("media.parquet", frame.rename_axis("row_id").reset_index())
+    return {}
+
+
+def _media_frame(study: Study, items: Mapping[str, Medium]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame.from_dict(
+        {
+            item.media_id: {
+                "file": item.path.relative_to(study.folder).as_posix(),
+                "mime": item.mime,
+                "width": item.width,
+                "height": item.height,
+                "bytes": item.bytes,
+            }
+            for item in items.values()
+        },
+        orient="index",
+        columns=["file", "mime", "width", "height", "bytes"],
+    )
+
+
+def _image_stamps(study: Study, options: RunOptions) -> object:
+    """What tells that a local image changed since: its size and time, without reading it."""
+    if not options.image:
+        return None
+    stamps = []
+    for cell in study.frame("table.parquet")["image"].dropna().unique():
+        with suppress(OSError, ValueError):  # not there, or a URL
+            status = (options.table.parent / cell).stat()
+            stamps.append((cell, status.st_size, status.st_mtime_ns))
+    return digest(stamps)
+
+
+# captions → captions.parquet
+
+
+def _caption(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
+    from yoin import captions
+    from yoin.values import Media
+
+    media = study.frame("media.parquet").set_index("row_id")
+    if options.caption:
+        made = captions.given(_rows(study)["caption"])
+        made.frame["media_id"] = media["media_id"].to_numpy()
+    else:
+        found = media.dropna(subset=["media_id"]).drop_duplicates("media_id")
+        items = {
+            row.media_id: Medium(
+                media_id=row.media_id,
+                path=study.folder / row.file,
+                mime=row.mime,
+                width=int(row.width),
+                height=int(row.height),
+                bytes=int(row.bytes),
+            )
+            for row in found.itertuples()
+        }
+        with study.ledger() as ledger:
+            made = captions.caption(
+                Media(rows=media[["media_id", "reason", "detail"]], items=items),
+                ledger=ledger,
+                options=options.for_captions(),
+                progress=progress,
+            )
+    study.write_frame("captions.parquet", made.frame)
+    return {
+        "captioner": made.captioner,
+        "calls": made.calls,
+        "tokens_in": made.tokens_in,
+        "tokens_out": made.tokens_out,
+        "cost_usd": made.cost_usd,
+    }
+
+
+def _analysed(study: Study, options: RunOptions) -> pd.DataFrame:
+    """The rows to analyse, those with an ok caption, with their caption and media_id beside the table's columns.
+
+    Raises:
+        NothingLeftError: fewer than 30.
+    """
+    captions = study.captions[study.captions["status"] == "ok"].set_index("row_id")
+    rows = _rows(study).drop(columns="caption", errors="ignore")
+    joined = captions[["caption", "media_id"]].join(rows, how="inner")
+    if len(joined) < MIN_ROWS:
+        statuses = study.captions[study.captions["status"] != "ok"]["reason"].value_counts()
+        why = f"; most often: {statuses.index[0].replace('_', ' ')} ({statuses.iloc[0]} rows)" if len(statuses) else ""
+        raise NothingLeftError(
+            f"only {len(joined)} rows have a caption, and at least {MIN_ROWS} are needed{why}",
+            stage="captions",
+            remedy="look at the reasons in captions.parquet",
+        )
+    return joined
+
+
+def _features(rows: pd.DataFrame, options: RunOptions) -> pd.DataFrame | None:
+    if not options.features:
+        return None
+    columns = {f"feature: {name}": name for name in options.features}
+    return rows[list(columns)].rename(columns=columns)
+
+
+def _labels(rows: pd.DataFrame, options: RunOptions) -> list[pd.Series]:
+    """What keeps rows together: the same media bytes, the same given caption, the same group."""
+    labels = [rows["media_id"]]
+    if options.caption:
+        labels.append(rows["caption"])
+    if options.group:
+        labels.append(rows["group"])
+    return labels
+
+
+# model → predictions.parquet, models/
+
+
+def _fit(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
+    from yoin import model, table
+
+    rows = _analysed(study, options)
+    chosen = options.for_fit()
+    labels = _labels(rows, options)
+    blocks = table.blocks(labels)
+    folds = table.assign_folds(labels, chosen.folds, chosen.seed)
+    folder = study.work("fit", key)
+    fit = model.fit(
+        rows["caption"].tolist(),
+        rows["metric"].to_numpy(),
+        folds,
+        row_ids=rows.index.to_numpy(),
+        features=_features(rows, options),
+        group=blocks,
+        weight=_weight(rows),
+        options=chosen,
+        folder=folder,
+        progress=progress,
+    )
+    study.adopt(folder, "models")
+    study.write_frame("predictions.parquet", fit.predictions)
+    return {
+        "model": fit.model,
+        "rungs": [asdict(rung) for rung in fit.rungs],
+        "signal": asdict(fit.signal),
+        "notes": list(fit.notes),
+    }
+
+
+def _weight(rows: pd.DataFrame) -> np.ndarray | None:
+    return rows["weight"].to_numpy() if "weight" in rows else None
+
+
+# explanations → explanations.parquet
+
+
+def _explain(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
+    from yoin import explanations, model
+
+    chosen = options.for_explain()
+    rows = _analysed(study, options)
+    wanted = explanations.select_rows(rows["metric"], chosen.explain, chosen.seed)
+    folds = study.predictions.drop_duplicates("row_id").set_index("row_id")["fold"]
+    asked = rows.loc[wanted, ["caption"]].join(folds).rename_axis("row_id").reset_index()
+    made = explanations.explain_rows(
+        asked, model.predictors(study.folder / "models"), options=chosen, progress=progress
+    )
+    study.write_frame("explanations.parquet", made)
+    return {"captions": len(wanted), "budget": chosen.budget}
+
+
+# drivers → drivers.csv, drivers.parquet, concepts.parquet
+
+
+def _drivers(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
+    from yoin import drivers
+
+    rows = _analysed(study, options)
+    folds = study.predictions.drop_duplicates("row_id").set_index("row_id")["fold"]
+    found = drivers.estimate_drivers(
+        rows["caption"],
+        rows["metric"],
+        features=_features(rows, options),
+        group=rows["group"] if options.group else None,
+        weight=_weight(rows),
+        media=rows["media_id"] if options.image else None,
+        attributions=study.explanations.join(folds, on="row_id"),
+        options=options.for_drivers(),
+    )
+    study.write_frame("drivers.parquet", found.table)
+    study.write_csv("drivers.csv", found.table)
+    study.write_frame("concepts.parquet", found.occurrences)
+    return {
+        "tested": found.tested,
+        "significant": found.significant,
+        "uncovered": found.uncovered,
+        "notes": list(found.notes),
+    }
+
+
+# report → summary.json, report.html
+
+
+def _report(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
+    from yoin import report
+
+    rows = _analysed(study, options)
+    summary = summarise(study, options, rows)
+    study.write_text("summary.json", summary.to_json())
+    media = study.frame("media.parquet").dropna(subset=["media_id"]).drop_duplicates("media_id")
+    page = report.render(
+        summary,
+        drivers=study.drivers,
+        occurrences=study.frame("concepts.parquet"),
+        captions=study.captions.set_index("row_id").loc[rows.index].reset_index(),
+        metric=rows["metric"],
+        labels=rows["image"] if options.image else None,
+        predictions=study.predictions,
+        explanations=study.explanations,
+        images={row.media_id: study.folder / row.file for row in media.itertuples()},
+        options=options.for_report(),
+    )
+    study.write_text("report.html", page)
+    return {}
+
+
+_TOLD = ("table", "caption", "fit", "explain", "drivers")  # whose facts the report shows
+
+STAGES = (
+    Stage(
+        name="table",
+        reads=(),
+        makes=("table.parquet",),
+        options=RunOptions.for_table,
+        code=("table.py", "table"),
+        work=_read_table,
+        outside=lambda study, options: digest_file(options.table),
+    ),
+    Stage(
+        name="fetch",
+        reads=("table.parquet",),
+        makes=("media.parquet",),
+        options=RunOptions.for_media,
+        code=("media", "ledger.py"),
+        work=_fetch,
+        outside=_image_stamps,
+    ),
+    Stage(
+        name="caption",
+        reads=("table.parquet", "media.parquet"),
+        makes=("captions.parquet",),
+        options=RunOptions.for_captions,
+        code=("captions", "ledger.py"),
+        work=_caption,
+        outside=lambda study, options: options.caption,
+    ),
+    Stage(
+        name="fit",
+        reads=("table.parquet", "captions.parquet"),
+        makes=("predictions.parquet", "models"),
+        options=RunOptions.for_fit,
+        code=("model", "table.py", "table"),
+        work=_fit,
+    ),
+    Stage(
+        name="explain",
+        reads=("table.parquet", "captions.parquet", "predictions.parquet", "models"),
+        makes=("explanations.parquet",),
+        options=RunOptions.for_explain,
+        code=("explanations", "model"),
+        work=_explain,
+    ),
+    Stage(
+        name="drivers",
+        reads=("table.parquet", "captions.parquet", "predictions.parquet", "explanations.parquet"),
+        makes=("drivers.csv", "drivers.parquet", "concepts.parquet"),
+        options=RunOptions.for_drivers,
+        code=("drivers",),
+        work=_drivers,
+        outside=lambda study, options: registry.missing("models", "frozen") is None,
+    ),
+    Stage(
+        name="report",
+        reads=(
+            "table.parquet", "media.parquet", "captions.parquet", "predictions.parquet", "explanations.parquet",
+            "drivers.parquet", "concepts.parquet",
+        ),
+        makes=("summary.json", "report.html"),
+        options=RunOptions.for_report,
+        code=("report", "drivers", "summarise.py"),
+        work=_report,
+        outside=lambda study, options: [dict(study.facts(name)) for name in _TOLD],
+    ),
+)  # fmt: skip

@@ -1,0 +1,157 @@
+"""What the command line shows: progress, previews and results."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from PIL import Image
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from yoin.pipeline import Preview, StageProgress, silent
+
+if TYPE_CHECKING:
+    from yoin.demo import Recovery
+    from yoin.study import Study
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def shown_progress(quiet: bool) -> Iterator[StageProgress]:
+    """A progress bar a stage with rate and time left; nothing where the error output is not a terminal."""
+    if quiet or not err.is_terminal:
+        yield silent
+        return
+    columns = (
+        TextColumn("{task.description:<9}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=err) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(stage: str, done: int, total: int, note: str) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total, rate="", note="")
+            task = bars.tasks[tasks[stage]]
+            rate = f"{done / task.elapsed:.1f}/s" if task.elapsed else ""
+            bars.update(tasks[stage], completed=done, total=total, rate=rate, note=escape(note))
+
+        yield show
+
+
+_VERDICTS = {
+    "signal": "[bold green]Signal.[/]",
+    "weak": "[bold yellow]Weak signal.[/]",
+    "none": "[bold red]No signal: do not read the drivers.[/]",
+}
+
+
+def show_stage(study: Study, stage: str, as_json: bool) -> None:
+    """Print whether one stage had work to do."""
+    if as_json:
+        out.print_json(json.dumps({"study": str(study.folder), "ran": list(study.ran)}))
+    else:
+        state = "done" if study.ran else "up to date, nothing to do"
+        out.print(f"{stage}: {state} ({study.folder})", markup=False)
+
+
+def show_study(study: Study, as_json: bool) -> None:
+    """Print the verdict, the ladder and where the report is."""
+    summary = study.summary
+    if as_json:
+        sys.stdout.write(summary.to_json())
+        return
+    if not study.ran:
+        out.print("Everything is up to date: nothing to do.")
+    out.print(f"{_VERDICTS[summary.signal.verdict]} {escape(summary.signal.reason)}")
+    dropped = sum(summary.rows.dropped.values())
+    reasons = ", ".join(f"{n} {reason.replace('_', ' ')}" for reason, n in summary.rows.dropped.items() if n)
+    out.print(f"{summary.rows.used} of {summary.rows.read} rows used" + (f"; dropped: {reasons}" if dropped else ""))
+    ladder = Table("model", "RMSE", "R²", "95% interval", "Spearman", box=None, pad_edge=False)
+    for model in summary.models:
+        ladder.add_row(
+            model.name, _number(model.rmse), _number(model.r2), f"{_number(model.r2_low)} to {_number(model.r2_high)}",
+            _number(model.spearman),
+        )  # fmt: skip
+    out.print(ladder)
+    out.print(f"{summary.drivers.significant} of {summary.drivers.tested} concepts tested are drivers (q < 0.05)")
+    out.print(f"Report: {study.report}", markup=False)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def show_preview(preview: Preview, as_json: bool) -> None:
+    """Print each column's kind, range and blanks, and the first rows with thumbnails where there are colors."""
+    table = preview.table
+    if as_json:
+        reasons = [picture if isinstance(picture, str) else "ok" for picture in preview.images]
+        shown = {
+            "read": table.read,
+            "usable": len(table.rows),
+            "dropped": dict(table.dropped),
+            "columns": [asdict(column) for column in table.columns],
+            "preview": table.preview.astype(object).where(table.preview.notna(), None).to_dict("records"),
+            "images": reasons,
+        }
+        sys.stdout.write(json.dumps(shown, ensure_ascii=False, indent=2, default=str) + "\n")
+        return
+    columns = Table("column", "kind", "blank", "distinct", "from", "to", "unreadable", box=None, pad_edge=False)
+    for column in table.columns:
+        unread = f"{column.unread}, such as {column.unread_example}" if column.unread else "0"
+        counts = (str(column.blanks), str(column.distinct))
+        columns.add_row(*map(escape, (column.name, column.kind, *counts, column.low[:30], column.high[:30], unread)))
+    out.print(columns)
+    out.print()
+    for (_, row), picture in zip(table.preview.iterrows(), preview.images, strict=True):
+        if isinstance(picture, Image.Image):
+            if out.color_system:
+                out.print(_half_blocks(picture))
+        elif picture:
+            out.print(f"no usable image: {picture.replace('_', ' ')}", markup=False)
+        out.print(" | ".join(f"{name}: {str(cell)[:60]}" for name, cell in row.items()), markup=False)
+    dropped = ", ".join(f"{n} {reason.replace('_', ' ')}" for reason, n in table.dropped.items() if n)
+    out.print(f"\n{len(table.rows)} of {table.read} rows are usable" + (f"; dropped: {dropped}" if dropped else ""))
+
+
+def _half_blocks(picture: Image.Image, height: int = 16) -> Text:
+    """A picture as text: each cell shows two pixels, the upper one in the foreground color."""
+    width = max(1, round(picture.width * height / picture.height))
+    pixels = picture.resize((min(width, 48), height)).load()
+    text = Text()
+    for y in range(0, height, 2):
+        for x in range(min(width, 48)):
+            upper, lower = ("#{:02x}{:02x}{:02x}".format(*pixels[x, y + half]) for half in (0, 1))
+            text.append("▀", style=f"{upper} on {lower}")
+        text.append("\n")
+    return text
+
+
+def show_examination(found: dict[str, dict[str, str]], as_json: bool) -> None:
+    """Print what `yoin.doctor.examine` found."""
+    if as_json:
+        out.print_json(json.dumps(found))
+        return
+    for kind in ("captioners", "models"):
+        shown = Table(kind, "usable", "why not", box=None, pad_edge=False)
+        for name, problem in found[kind].items():
+            shown.add_row(name, "no" if problem else "yes", escape(problem))
+        out.print(shown)
+        out.print()
+    out.print(", ".join(f"{name} {version}" for name, version in found["versions"].items()))
+
+
+def show_recovery(recovery: Recovery) -> None:
+    """Print planted against recovered."""
+    raise NotImplementedError

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Before any library reads them: no model hub is asked, and no tokenizer forks.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder with the real data sets; tests that need it are skipped where it is not there."""
+    folder = Path(os.environ.get("YOIN_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"the real data is not at {folder}; set YOIN_TEST_DATA")
+    return folder

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from yoin.errors import StudyError
+from yoin.ledger import Ledger, MediumRecord, disk_errors
+from yoin.values import Caption
+
+CAPTION = Caption(text="Two faces.", status="ok", model_version="m-1", tokens_in=3, tokens_out=2, cost_usd=0.5, seconds=1.5)
+
+
+def test_what_was_put_is_found_again(tmp_path: Path) -> None:
+    record = MediumRecord("/a/b c.jpg", "10:20", "ab" * 32, mime="image/jpeg", width=4, height=5, bytes=10)
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        ledger.put_medium(record)
+        ledger.put_caption("key", "ab", "describe", "", CAPTION)
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        assert ledger.media() == {record.source: record}
+        assert ledger.captions(["other", "key", "key"]) == {"key": CAPTION}
+
+
+def test_a_later_outcome_replaces_an_earlier_one(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        ledger.put_caption("key", "ab", "describe", "", Caption(text="", status="failed", reason="timeout"))
+        ledger.put_caption("key", "ab", "describe", "", CAPTION)
+        assert ledger.captions(["key"])["key"].status == "ok"
+
+
+def test_more_keys_than_sqlite_binds(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        for number in range(3):
+            ledger.put_caption(f"k{number}", "ab", "describe", "", CAPTION)
+        assert set(ledger.captions(f"k{number}" for number in range(40_000))) == {"k0", "k1", "k2"}
+
+
+def test_threads_share_it(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.db") as ledger, ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda n: ledger.put_medium(MediumRecord(str(n), "", None, "not_found")), range(50)))
+        assert len(ledger.media()) == 50
+
+
+def test_what_is_committed_survives_a_kill(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from yoin.ledger import Ledger; from yoin.values import Caption\n"
+        "ledger = Ledger(Path(sys.argv[1]))\n"
+        "for n in range(10**6):\n"
+        "    ledger.put_caption(str(n), 'ab', 'describe', '', Caption(text='t', status='ok'))\n"
+        "    print(n, flush=True)\n"
+    )
+    path = tmp_path / "ledger.db"
+    with subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        told = [int(next(writer.stdout)) for _ in range(20)]
+        os.kill(writer.pid, signal.SIGKILL)
+    with Ledger(path) as ledger:
+        assert set(ledger.captions(map(str, told))) == {str(number) for number in told}
+
+
+def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db").write_bytes(b"<html>" * 1000)
+    with pytest.raises(StudyError, match=r"ledger\.db is not a ledger or is damaged; move it away"):
+        Ledger(tmp_path / "ledger.db")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_one_sentence() -> None:
+    with pytest.raises(StudyError, match="the disk is full; free some space"), disk_errors("study"):
+        Path("/dev/full").write_text("x")
