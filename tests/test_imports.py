@@ -14,7 +14,19 @@ import yoin
 SOURCE = Path(yoin.__file__).parent
 STAGES = {"table", "media", "captions", "model", "explanations", "drivers", "report"}
 SHARED = {"values", "errors", "options", "registry", "language", "features", "encoder", "images", "ledger"}
-JOINERS = {"pipeline", "stages", "summarise", "cli", "terminal", "study", "doctor", "files", "__init__", "__main__", "demo"}
+JOINERS = {
+    "pipeline",
+    "stages",
+    "summarise",
+    "cli",
+    "terminal",
+    "study",
+    "doctor",
+    "files",
+    "__init__",
+    "__main__",
+    "demo",
+}
 HEAVY = {
     "torch", "transformers", "shap", "cv2", "rapidocr", "onnxruntime", "jinja2", "google", "openai", "playwright",
     "efficientnet_lite_pytorch", "sentence_transformers",

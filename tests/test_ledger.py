@@ -13,7 +13,9 @@ from yoin.errors import StudyError
 from yoin.ledger import Ledger, MediumRecord, disk_errors
 from yoin.values import Caption
 
-CAPTION = Caption(text="Two faces.", status="ok", model_version="m-1", tokens_in=3, tokens_out=2, cost_usd=0.5, seconds=1.5)
+CAPTION = Caption(
+    text="Two faces.", status="ok", model_version="m-1", tokens_in=3, tokens_out=2, cost_usd=0.5, seconds=1.5
+)
 
 
 def test_what_was_put_is_found_again(tmp_path: Path) -> None:

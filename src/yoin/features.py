@@ -90,9 +90,11 @@ class FeatureEncoder:
         self._kept = varying[np.sort(first)]
         every = [name for column in self._columns for name in column.names]
         self.names = tuple(every[index] for index in self._kept)
-        for column in self._columns:
-            if not set(column.names) & set(self.names):
-                notes.append(f"{column.name}: adds nothing (the same in every row, or a copy of another column)")
+        notes += [
+            f"{column.name}: adds nothing (the same in every row, or a copy of another column)"
+            for column in self._columns
+            if not set(column.names) & set(self.names)
+        ]
         self.notes = tuple(notes)
         return self
 

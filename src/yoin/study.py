@@ -54,19 +54,23 @@ class Study:
             raise StudyError(
                 f"{str(self.folder)!r} is not a study", stage="study", remedy="make one with: yoin run TABLE --out DIR"
             )
+        self._manifest = self._read_manifest()
+        self.ran: tuple[str, ...] = ()
+
+    def _read_manifest(self) -> dict[str, Any]:
         try:
-            self._manifest: dict[str, Any] = json.loads((self.folder / "study.json").read_text("utf-8"))
+            manifest = json.loads((self.folder / "study.json").read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise StudyError(
                 f"study.json in {str(self.folder)!r} cannot be read", stage="study", remedy="choose another folder"
             ) from error
-        if self._manifest.get("format") != FORMAT:
+        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             raise StudyError(
-                f"{str(self.folder)!r} was made by another version of Yoin ({self._manifest.get('yoin', 'unknown')})",
+                f"{str(self.folder)!r} was not made by this version of Yoin",
                 stage="study",
                 remedy="choose another --out",
             )
-        self.ran: tuple[str, ...] = ()
+        return manifest
 
     @classmethod
     def create(cls, folder: Path, options: RunOptions) -> Study:
