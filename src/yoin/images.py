@@ -12,7 +12,7 @@ import threading
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -35,6 +35,8 @@ from PIL import (
 ImageFault = Literal["not_an_image", "truncated", "bomb"]
 
 _ORIENTATION: Final = 0x0112  # the Exif tag; 5 to 8 lie on their side
+_LARGE: Final = 16_000_000  # pixels; threads decode larger images one at a time, to bound the memory
+_one_large = threading.Lock()
 # What Pillow's decoders are known to raise when fed damaged bytes.
 _DAMAGE: Final = (
     ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError,
@@ -42,7 +44,7 @@ _DAMAGE: Final = (
 )  # fmt: skip
 
 
-class ImageProblem(Exception):
+class ImageError(Exception):
     """An image that cannot be used; ``reason`` says which way, the message is one plain sentence."""
 
     def __init__(self, reason: ImageFault, detail: str) -> None:
@@ -71,9 +73,7 @@ FORMATS: Final = (
     ImageFormat(
         "image/bmp", ".bmp", lambda head: head[:2] == b"BM" and head[6:10] == bytes(4), BmpImagePlugin.BmpImageFile
     ),
-    ImageFormat(
-        "image/tiff", ".tif", lambda head: head[:4] in {b"II*\0", b"MM\0*"}, TiffImagePlugin.TiffImageFile
-    ),
+    ImageFormat("image/tiff", ".tif", lambda head: head[:4] in {b"II*\0", b"MM\0*"}, TiffImagePlugin.TiffImageFile),
 )
 SUFFIXES: Final = {form.mime: form.suffix for form in FORMATS}
 
@@ -91,10 +91,11 @@ def prove(data: bytes, *, max_pixels: int) -> ImageFacts:
     """Decode the first frame of ``data`` once, in full, and say what it is.
 
     Raises:
-        ImageProblem: it is no image, is damaged, or has more than ``max_pixels`` pixels (then it is not decoded).
+        ImageError: it is no image, is damaged, or has more than ``max_pixels`` pixels (then it is not decoded).
     """
     with _quiet(), _opened(io.BytesIO(data), max_pixels) as (form, image):
-        image.load()
+        with _one_large if image.width * image.height > _LARGE else nullcontext():
+            image.load()
         width, height = image.size
         if _exif_orientation(image) in {5, 6, 7, 8}:
             width, height = height, width
@@ -108,7 +109,7 @@ def open_rgb(path: Path, *, max_pixels: int) -> Image.Image:
     white, 16-bit samples scaled to 8, mode RGB.
 
     Raises:
-        ImageProblem: it is no image, is damaged, or has more than ``max_pixels`` pixels (then it is not decoded).
+        ImageError: it is no image, is damaged, or has more than ``max_pixels`` pixels (then it is not decoded).
         OSError: the file cannot be opened.
     """
     with path.open("rb") as stream, _quiet(), _opened(stream, max_pixels) as (_, image):
@@ -119,22 +120,22 @@ def open_rgb(path: Path, *, max_pixels: int) -> Image.Image:
 
 @contextmanager
 def _opened(stream: BinaryIO, max_pixels: int) -> Iterator[tuple[ImageFormat, ImageFile.ImageFile]]:
-    """The image with only its header read; any fault of its decoding inside the block becomes an `ImageProblem`."""
+    """The image with only its header read; any fault of its decoding inside the block becomes an `ImageError`."""
     head = stream.read(32)
     stream.seek(0)
     form = next((form for form in FORMATS if form.matches(head)), None)
     if form is None:
-        raise ImageProblem("not_an_image", f"{_what_else(head)} is not a JPEG, PNG, WebP, GIF, BMP or TIFF image.")
+        raise ImageError("not_an_image", f"{_what_else(head)} is not a JPEG, PNG, WebP, GIF, BMP or TIFF image.")
     try:
         with form.reader(stream) as image:
             width, height = image.size
             if width * height > max_pixels:
-                raise ImageProblem(
+                raise ImageError(
                     "bomb", f"The image has {width:,} × {height:,} pixels; the limit is {max_pixels:,} in all."
                 )
             yield form, image
     except _DAMAGE as error:
-        raise ImageProblem("truncated", "The image is cut off or damaged and cannot be decoded.") from error
+        raise ImageError("truncated", "The image is cut off or damaged and cannot be decoded.") from error
 
 
 def _what_else(head: bytes) -> str:
@@ -236,7 +237,7 @@ def _quiet() -> Iterator[None]:
     Warning filters belong to the whole process, so threads share one change of them: the first to come makes it and
     the last to go takes it back.
     """
-    global _quiet_depth, _quiet_filters  # noqa: PLW0603 - the filters are global too
+    global _quiet_depth, _quiet_filters
     with _quiet_lock:
         if not _quiet_depth:
             _quiet_filters = warnings.catch_warnings()

@@ -1,0 +1,7 @@
+"""The table: read, its cells interpreted the way a person means them, its rows checked and dealt into folds."""
+
+from yoin.table.folds import assign_folds, blocks
+from yoin.table.numbers import parse_numbers
+from yoin.table.read import read
+
+__all__ = ["assign_folds", "blocks", "parse_numbers", "read"]
