@@ -8,7 +8,6 @@ import traceback
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import click
 import typer
 
 from yoin import __version__, pipeline, terminal
@@ -20,6 +19,7 @@ app = typer.Typer(
     help="From a table of images and a metric to the visual elements that move the metric.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -183,13 +183,11 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Print the vers
 def main() -> NoReturn:
     """Run the command line; every end has the exit code that the documentation names."""
     try:
-        code = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        terminal.err.print("yoin: interrupted; the same command goes on where this one stopped.")
-        sys.exit(130)
+        app()
+    except SystemExit as end:
+        if end.code == 130:
+            terminal.err.print("yoin: interrupted; the same command goes on where this one stopped.")
+        raise
     except YoinError as error:
         terminal.err.print(f"yoin: {error}", markup=False)
         sys.exit(error.exit_code)
@@ -200,7 +198,7 @@ def main() -> NoReturn:
             f"yoin: this should not happen: {type(error).__name__}; details are in {file.name}", markup=False
         )
         sys.exit(1)
-    sys.exit(code or 0)
+    sys.exit(0)
 
 
 def _given(**options: object) -> dict[str, Any]:

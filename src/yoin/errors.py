@@ -32,7 +32,8 @@ class YoinError(Exception):
         self.row = row
         self.remedy = remedy
         place = stage if row is None else f"{stage}, row {row}"
-        super().__init__(f"{place}: {problem}" + (f"; {remedy}" if remedy else "") + ".")
+        sentence = f"{place}: {problem}" + (f"; {remedy}" if remedy else "")
+        super().__init__(sentence if sentence.endswith((".", "?")) else f"{sentence}.")
 
 
 class UsageError(YoinError):

@@ -277,7 +277,7 @@ def _numbers(cells: pd.Series, kind: Kind) -> np.ndarray:
         stamps = pd.to_datetime(cells, utc=True)
         values = ((stamps - pd.Timestamp("1970-01-01", tz="UTC")) / pd.Timedelta(days=1)).to_numpy(dtype=float)
     elif pd.api.types.is_timedelta64_dtype(cells):
-        values = (cells / pd.Timedelta(days=1)).to_numpy(dtype=float)
+        values = cells.to_numpy(dtype="timedelta64[s]") / np.timedelta64(1, "D")
     elif pd.api.types.is_numeric_dtype(cells) and not pd.api.types.is_complex_dtype(cells):
         values = cells.to_numpy(dtype=float, na_value=np.nan)
     else:

@@ -261,4 +261,5 @@ def demo(out: str | Path = "demo.yoin", *, progress: StageProgress = silent) -> 
         if not options.table.exists():
             planted.write(posters)
     study = run(**options.model_dump(), out=folder, progress=progress)
-    return study, planted.compare(study.drivers)
+    _, facts, _ = planted.plant()
+    return study, planted.compare(study.drivers, study.frame("concepts.parquet"), facts)

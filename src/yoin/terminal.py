@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -152,6 +153,46 @@ def show_examination(found: dict[str, dict[str, str]], as_json: bool) -> None:
     out.print(", ".join(f"{name} {version}" for name, version in found["versions"].items()))
 
 
-def show_recovery(recovery: Recovery) -> None:
-    """Print planted against recovered."""
-    raise NotImplementedError
+def show_recovery(study: Study, recovery: Recovery, as_json: bool) -> None:
+    """Print planted against recovered, then the study."""
+    if as_json:
+        shown = {
+            "facts": [finite(asdict(fact)) for fact in recovery.facts],
+            "shadows": [finite(asdict(shadow)) for shadow in recovery.shadows],
+            "nulls": recovery.nulls,
+            "false_drivers": list(recovery.false_drivers),
+            "ok": recovery.ok,
+            "report": str(study.report),
+        }
+        sys.stdout.write(json.dumps(shown, ensure_ascii=False, indent=2) + "\n")
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("planted", "effect", "found as", "lift", "adjusted", "q", "outcome"):
+        table.add_column(heading, no_wrap=heading not in ("planted", "found as"))
+    for fact in recovery.facts:
+        table.add_row(
+            fact.fact,
+            f"{fact.planted:+.2f}",
+            escape(fact.concept or "–"),
+            _with_interval(fact.lift, fact.lift_low, fact.lift_high),
+            _with_interval(fact.adjusted, fact.adjusted_low, fact.adjusted_high),
+            "–" if math.isnan(fact.q) else f"{fact.q:.3f}",
+            f"[{'green' if fact.ok else 'red'}]{fact.outcome}[/]",
+        )
+    out.print("[bold]Planted against recovered[/], in points of rating, with 95% intervals")
+    out.print(table)
+    for sentence in recovery.sentences:
+        out.print(sentence, markup=False)
+    out.print()
+    show_study(study, as_json=False)
+
+
+def finite(record: dict[str, object]) -> dict[str, object]:
+    """``record`` with None where a number is not finite, as JSON wants it."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in record.items()
+    }
+
+
+def _with_interval(value: float, low: float, high: float) -> str:
+    return "–" if math.isnan(value) else f"{value:+.2f} ({low:+.2f} to {high:+.2f})"

@@ -1,0 +1,201 @@
+"""The players of the game: a caption cut into phrases, and phrases into words, as character spans.
+
+The tree is caption → phrases → words. A word's span holds the punctuation that belongs to it and never a
+blank at either end; together the words cover every character that is not blank. Works on any string.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from yoin.language import FUNCTION_WORDS, NEGATIONS, words
+
+MAX_PHRASE_WORDS = 5
+_USUAL_PHRASE_WORDS = 4
+_USUAL_CONTENT_WORDS = 3
+
+_CHUNK = re.compile(r"\S+")
+_HIRAGANA = re.compile(r"[\u3040-\u309f]+")
+# A phrase never reaches over one of these.
+_BREAKS = re.compile(r"[,;:.!?…–—()\[\]{}|。、！？；：，．・「」『』（）【】،؛؟।]")
+_NEWLINE = re.compile(r"[\n\r\u2028\u2029]")
+
+
+@dataclass(frozen=True, slots=True)
+class Players:
+    """A caption's words and phrases.
+
+    ``words`` holds (start, end) code points of ``caption``, in order and disjoint. ``phrases`` holds
+    half-open ranges of word positions; they follow each other and cover all words. Both are empty only
+    for the empty caption.
+    """
+
+    caption: str
+    words: tuple[tuple[int, int], ...]
+    phrases: tuple[tuple[int, int], ...]
+
+    def span(self, first: int, last: int) -> tuple[int, int]:
+        """The characters (start, end) from word ``first`` up to, not including, word ``last``."""
+        return self.words[first][0], self.words[last - 1][1]
+
+
+@dataclass(slots=True)
+class _Unit:
+    """A word with its punctuation (start, end) and without (core_start, core_end)."""
+
+    start: int
+    end: int
+    core_start: int
+    core_end: int
+
+
+def split(caption: str, *, max_phrases: int = 64) -> Players:
+    """Cut ``caption`` into at most ``max_phrases`` phrases (at least 1) of words.
+
+    English phrases are content words with the function words that introduce them, four words at most as a
+    rule and five where a negation would lose its noun; Japanese ones end after their particles; any other
+    language is cut at punctuation and after three words. Where there are too many, neighbours are merged
+    into phrases of about equal length.
+    """
+    units = _units(caption)
+    phrases = _merged(_phrases(caption, units), max_phrases)
+    return Players(caption, tuple((unit.start, unit.end) for unit in units), tuple(phrases))
+
+
+def _units(text: str) -> list[_Unit]:
+    """The words of ``text``, each with its punctuation; one unit for a text that is all punctuation or blank."""
+    cores = [(word.start, word.end) for word in words(text)]
+    units: list[_Unit] = []
+    at = 0  # the next core
+    pending: int | None = None  # where punctuation that waits for the next word starts
+    for chunk in _CHUNK.finditer(text):
+        first = at
+        while at < len(cores) and cores[at][0] < chunk.end():
+            at += 1
+        if at > first:
+            found = _chunk_units(text, chunk.start(), chunk.end(), cores[first:at])
+        elif any(unicodedata.category(char) in {"So", "Sc", "Co"} for char in chunk.group()):
+            found = [_Unit(chunk.start(), chunk.end(), chunk.start(), chunk.end())]  # an emoji is a word of its own
+        else:
+            gap = text[units[-1].end : chunk.start()] if units else "\n"
+            if _NEWLINE.search(gap) or _is_opening(chunk.group()[0]):
+                pending = chunk.start() if pending is None else pending  # such as the mark of a list item
+            elif pending is None:
+                units[-1].end = chunk.end()
+            continue
+        if pending is not None:
+            found[0].start, pending = pending, None
+        units += found
+    if not units:
+        start, end = (len(text) - len(text.lstrip()), len(text.rstrip())) if text.strip() else (0, len(text))
+        return [_Unit(start, end, start, end)] if text else []
+    if pending is not None:
+        units[-1].end = len(text.rstrip())
+    return units
+
+
+def _chunk_units(text: str, start: int, end: int, cores: list[tuple[int, int]]) -> list[_Unit]:
+    """The units of one stretch without blanks that has at least one word."""
+    units = [_Unit(start, end, *cores[0])]
+    for core_start, core_end in cores[1:]:
+        last = units[-1]
+        between = text[last.core_end : core_start]
+        if _joins(between, text[last.core_end - 1], text[core_start]):
+            last.core_end = core_end
+            continue
+        opening = next((i for i, char in enumerate(between) if _is_opening(char)), len(between))
+        last.end = last.core_end + opening
+        units.append(_Unit(last.end, end, core_start, core_end))
+    return units
+
+
+def _is_opening(char: str) -> bool:
+    return unicodedata.category(char) in {"Ps", "Pi"}
+
+
+def _joins(between: str, before: str, after: str) -> bool:
+    """Whether two runs of letters are one word: marks or joiners between them, 3.5, and/or, U.S."""
+    if not between:
+        return False
+    if all(unicodedata.category(char)[0] == "M" or unicodedata.category(char) == "Cf" for char in between):
+        return True
+    if between == "." and before.isupper() and after.isupper():
+        return True
+    return between in {"/", "_", "&", "@", "+"} or (between in {".", ",", ":"} and before.isdigit() and after.isdigit())
+
+
+def _phrases(text: str, units: list[_Unit]) -> list[tuple[int, int]]:
+    """Half-open ranges of units."""
+    phrases: list[tuple[int, int]] = []
+    start = content = 0
+    negated = False
+    for position, unit in enumerate(units):
+        core = text[unit.core_start : unit.core_end]
+        lower = core.lower().replace("’", "'")
+        negation, function = lower in NEGATIONS, lower in FUNCTION_WORDS
+        particle = _HIRAGANA.fullmatch(core) is not None
+        length = position - start
+        if position:
+            previous = units[position - 1]
+            broken = _broken(text, previous, unit)
+            if particle:
+                begins = length >= MAX_PHRASE_WORDS
+            elif _HIRAGANA.fullmatch(text, previous.core_start, previous.core_end):
+                begins = True
+            elif negation:
+                begins = content > 0 or length >= 2
+            elif function:
+                begins = content > 0 or length >= _USUAL_PHRASE_WORDS
+            elif negated or not content:
+                begins = length >= MAX_PHRASE_WORDS
+            else:
+                begins = length >= _USUAL_PHRASE_WORDS or content >= _USUAL_CONTENT_WORDS
+            if broken or begins:
+                _close(phrases, start, position, content > 0 or negated, text, units)
+                start, content, negated = position, 0, False
+        negated |= negation
+        content += not (negation or function or particle)
+    if units:
+        _close(phrases, start, len(units), content > 0 or negated, text, units)
+    return phrases
+
+
+def _close(
+    phrases: list[tuple[int, int]], start: int, end: int, meaningful: bool, text: str, units: list[_Unit]
+) -> None:
+    """Add the phrase [start, end); function words that introduce nothing ("a dog looking up") join what they follow."""
+    if not meaningful and phrases and not _HIRAGANA.match(text, units[start].core_start):
+        first = phrases[-1][0]
+        if (
+            end - first <= MAX_PHRASE_WORDS
+            and not _broken(text, units[start - 1], units[start])
+            and _closes(text, units, end)
+        ):
+            phrases[-1] = (first, end)
+            return
+    phrases.append((start, end))
+
+
+def _closes(text: str, units: list[_Unit], end: int) -> bool:
+    """Whether a sentence, clause or the text ends after the unit before ``end``."""
+    return end == len(units) or _broken(text, units[end - 1], units[end])
+
+
+def _broken(text: str, left: _Unit, right: _Unit) -> bool:
+    """Whether punctuation or a line's end stands between two neighbouring units."""
+    between = text[left.core_end : right.core_start]
+    return _BREAKS.search(between) is not None or _NEWLINE.search(between) is not None
+
+
+def _merged(phrases: list[tuple[int, int]], limit: int) -> list[tuple[int, int]]:
+    """Neighbours merged into at most ``limit`` ranges with about equally many words."""
+    if len(phrases) <= limit:
+        return phrases
+    total = phrases[-1][1]
+    groups: dict[int, tuple[int, int]] = {}
+    for start, end in phrases:
+        group = (start + end) * limit // (2 * total)  # where the middle lies, 0 to limit - 1
+        groups[group] = (groups[group][0] if group in groups else start, end)
+    return list(groups.values())

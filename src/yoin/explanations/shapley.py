@@ -1,0 +1,237 @@
+"""Which spans of a caption moved its prediction, and by how much, within a budget of model calls.
+
+Three quarters of the budget go to the phrases: exact where all their coalitions fit, else estimated from
+sampled pairs. What is left goes to the phrases with the largest values, one after the other, whose words
+get Owen values: a word's Shapley value within its phrase, in the mean over coalitions of the other phrases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from yoin.explanations.exact import coalitions, context_weights, shapley_values
+from yoin.explanations.game import Floats, Masks, Plan
+from yoin.explanations.players import MAX_PHRASE_WORDS, Players, split
+from yoin.explanations.sampling import draw_pairs, solve
+
+MIN_BUDGET = 16
+MAX_PHRASES = 64
+_CALLS_A_PHRASE = 3  # fewer calls a phrase leave the regression hardly more rows than unknowns
+_MAX_EXACT_PHRASES = 16
+_MAX_CONTEXT_PAIRS = 32
+_MIN_COMPARED_PAIRS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """The explanation of one caption.
+
+    ``spans`` are (start, end) in code points, in order and disjoint: words where a phrase was refined,
+    whole phrases elsewhere, one empty span for the empty caption. ``values`` and ``std_errors`` (spans,)
+    are in the prediction's unit; ``base`` is the prediction for the empty text; ``base + values.sum()`` is
+    the ``prediction`` up to rounding.
+    """
+
+    caption: str
+    spans: tuple[tuple[int, int], ...]
+    values: Floats
+    std_errors: Floats
+    base: float
+    prediction: float
+
+
+@dataclass(slots=True)
+class _Table:
+    """Values of sets of kept words that were asked for so far, and those to ask for next."""
+
+    known: dict[bytes, float] = field(default_factory=dict)
+    waiting: dict[bytes, Masks] = field(default_factory=dict)
+
+    def unknown(self, masks: Masks) -> dict[bytes, Masks]:
+        found = {np.packbits(mask).tobytes(): mask for mask in masks}
+        return {key: mask for key, mask in found.items() if key not in self.known and key not in self.waiting}
+
+    def ask(self) -> Plan[None]:
+        """Have all that waits valued."""
+        if self.waiting:
+            values = yield np.array(list(self.waiting.values()), dtype=np.bool_)
+            self.known.update(zip(self.waiting, values.tolist(), strict=True))
+            self.waiting.clear()
+
+    def values(self, masks: Masks) -> Floats:
+        """The values (...) of known sets (..., words)."""
+        flat = masks.reshape(-1, masks.shape[-1])
+        found = np.array([self.known[np.packbits(mask).tobytes()] for mask in flat], dtype=np.float64)
+        return found.reshape(masks.shape[:-1])
+
+    @property
+    def size(self) -> int:
+        return len(self.known) + len(self.waiting)
+
+
+@dataclass(slots=True)
+class _Refinement:
+    """A phrase whose words are to be valued, in contexts (n, phrases - 1) of the other phrases."""
+
+    phrase: int
+    contexts: list[Masks]
+    exact: bool
+
+
+def cut(caption: str, budget: int) -> tuple[Players, int]:
+    """The players of ``caption`` for ``budget``, and how many of its calls the phrases may take.
+
+    All of them where no phrase can be refined: very long captions have phrases of too many words.
+    """
+    share = budget * 3 // 4
+    players = split(caption, max_phrases=min(MAX_PHRASES, share // _CALLS_A_PHRASE))
+    return players, share if any(_refinable(first, last) for first, last in players.phrases) else budget
+
+
+def attribute(players: Players, *, share: int, budget: int, rng: np.random.Generator) -> Plan[Attribution]:
+    """Explain one caption with at most ``budget`` calls, ``share`` of them for its phrases."""
+    count = len(players.words)
+    table = _Table()
+    ends = np.array([[False] * count, [True] * count], dtype=np.bool_)  # no words, all words
+    if not count:
+        base = float((yield ends[:1])[0])
+        return Attribution(players.caption, ((0, 0),), np.zeros(1), np.zeros(1), base, base)
+
+    phrase_of = np.repeat(np.arange(len(players.phrases)), [last - first for first, last in players.phrases])
+    values, errors = yield from _phrase_values(table, phrase_of, ends, share, rng)
+    base, prediction = table.values(ends).tolist()
+
+    refinements = _choose(table, players, phrase_of, values, _all_fit(len(players.phrases), share), budget, rng)
+    yield from table.ask()
+
+    spans: dict[int, tuple[int, int]] = {}  # by first word
+    span_values: dict[int, tuple[float, float]] = {}
+    refined = {refinement.phrase: refinement for refinement in refinements}
+    for number, (first, last) in enumerate(players.phrases):
+        if number not in refined:
+            spans[first], span_values[first] = players.span(first, last), (values[number], errors[number])
+            continue
+        words, word_errors = _word_values(table, players, phrase_of, refined[number], values[number], errors[number])
+        for word in range(first, last):
+            spans[word], span_values[word] = players.words[word], (words[word - first], word_errors[word - first])
+    results = np.array(list(span_values.values()), dtype=np.float64)
+    results[:, 0] += (prediction - base - results[:, 0].sum()) / len(results)  # what rounding left over
+    return Attribution(players.caption, tuple(spans.values()), results[:, 0], results[:, 1], base, prediction)
+
+
+def _refinable(first: int, last: int) -> bool:
+    return 2 <= last - first <= MAX_PHRASE_WORDS
+
+
+def _all_fit(phrases: int, share: int) -> bool:
+    return phrases <= _MAX_EXACT_PHRASES and 2**phrases <= share
+
+
+def _phrase_values(
+    table: _Table, phrase_of: np.ndarray, ends: Masks, share: int, rng: np.random.Generator
+) -> Generator[Masks, Floats, tuple[Floats, Floats]]:
+    """Shapley values (k,) of the phrases and their standard errors (k,), 0 where exact."""
+    phrases = int(phrase_of[-1]) + 1
+    if _all_fit(phrases, share):
+        masks = coalitions(phrases)[:, phrase_of]
+        table.waiting |= table.unknown(masks)
+        yield from table.ask()
+        return shapley_values(table.values(masks)), np.zeros(phrases)
+    pairs = draw_pairs(phrases, min((share - 2) // 2, 2 ** (phrases - 1) - 1), rng)
+    masks = pairs.coalitions[:, phrase_of]
+    table.waiting |= table.unknown(np.concatenate([ends, masks, ~masks]))
+    yield from table.ask()
+    base, prediction = table.values(ends)
+    return solve(pairs, table.values(masks), table.values(~masks), float(prediction - base))
+
+
+def _choose(
+    table: _Table, players: Players, phrase_of: np.ndarray, values: Floats, exact: bool, budget: int,
+    rng: np.random.Generator,
+) -> list[_Refinement]:  # fmt: skip
+    """Which phrases to refine, in which contexts; the sets of words this needs wait in ``table``.
+
+    The phrases with the largest absolute values come first. Each gets all contexts where they are few
+    enough, else a pair of a random context and its complement, and further pairs while calls are left.
+    """
+    order = [int(number) for number in np.argsort(-np.abs(values), kind="stable")]
+    order = [number for number in order if _refinable(*players.phrases[number])]
+    others = len(players.phrases) - 1
+    costs = {n: 2**others * (2 ** (players.phrases[n][1] - players.phrases[n][0]) - 2) for n in order}
+    left = budget - table.size
+    all_fit = exact and sum(costs.values()) <= left
+    chosen: dict[int, _Refinement] = {}
+    sampled: list[int] = []
+    for number in order:
+        if all_fit or (exact and costs[number] <= (budget - table.size) / (len(order) - len(chosen))):
+            chosen[number] = _Refinement(number, list(coalitions(others)), exact=True)
+            table.waiting |= table.unknown(_around(players, phrase_of, number, coalitions(others)))
+        else:
+            sampled.append(number)
+    for _ in range(_MAX_CONTEXT_PAIRS):
+        # Whether a pair fits is settled before it is drawn: else only contexts seen before would be let in last.
+        sampled = [number for number in sampled if table.size + _pair_cost(players, number, exact) <= budget]
+        for number in sampled:
+            if table.size + _pair_cost(players, number, exact) <= budget:
+                pair = _context_pair(others, rng)
+                table.waiting |= table.unknown(_around(players, phrase_of, number, pair))
+                chosen.setdefault(number, _Refinement(number, [], exact=False)).contexts.extend(pair)
+    return list(chosen.values())
+
+
+def _pair_cost(players: Players, phrase: int, exact: bool) -> int:
+    """The most new sets of words a pair of contexts takes; those without and with the phrase may be known."""
+    first, last = players.phrases[phrase]
+    return int(2 * (2 ** (last - first) - 2 * exact))
+
+
+def _context_pair(others: int, rng: np.random.Generator) -> Masks:
+    """A coalition of ``others`` phrases drawn with its Shapley weight (every size as likely), and its complement."""
+    context = np.zeros(others, dtype=np.bool_)
+    context[rng.choice(others, size=int(rng.integers(others + 1)), replace=False)] = True
+    return np.stack([context, ~context])
+
+
+def _around(players: Players, phrase_of: np.ndarray, phrase: int, contexts: Masks) -> Masks:
+    """Sets of kept words (contexts * 2**m, words): all subsets of the phrase's m words in each context."""
+    first, last = players.phrases[phrase]
+    inside = coalitions(last - first)
+    whole = np.insert(contexts, phrase, False, axis=1)[:, phrase_of]  # (contexts, words)
+    masks = np.repeat(whole[:, None, :], len(inside), axis=1)
+    masks[:, :, first:last] = inside
+    return masks.reshape(-1, len(phrase_of))
+
+
+def _word_values(
+    table: _Table, players: Players, phrase_of: np.ndarray, refinement: _Refinement, value: float, error: float
+) -> tuple[Floats, Floats]:
+    """Owen values (m,) of a phrase's words, which add up to the phrase's value, and standard errors (m,).
+
+    What the words' values in a context differ by is estimated from the contexts, their sum is the phrase's;
+    so the errors are those of the differences, from the pairs of contexts, and of the word's share of the
+    phrase's own. Fewer than four pairs are too few to compare with each other: then the spread is that of
+    the single contexts, and a pair counts as one draw as if its contexts erred alike, which is rough and
+    more often too large than too small.
+    """
+    contexts = np.array(refinement.contexts, dtype=np.bool_)
+    masks = _around(players, phrase_of, refinement.phrase, contexts).reshape(len(contexts), -1, len(phrase_of))
+    within = shapley_values(table.values(masks))  # (contexts, m)
+    count = within.shape[1]
+    differences = within - within.mean(axis=1, keepdims=True)
+    if refinement.exact:
+        return value / count + context_weights(contexts) @ differences, np.full(count, error / count)
+    pairs = len(contexts) // 2
+    draws = differences.reshape(pairs, 2, count).mean(axis=1) if pairs >= _MIN_COMPARED_PAIRS else differences
+    errors = draws.std(axis=0, ddof=1) / np.sqrt(pairs)
+    return value / count + differences.mean(axis=0), np.hypot(errors, error / count)
+
+
+def attribute_all(cuts: Sequence[tuple[Players, int]], *, budget: int, seeds: Sequence[int]) -> list[Plan[Attribution]]:
+    """One plan a caption, each with a random generator of its own."""
+    return [
+        attribute(players, share=share, budget=budget, rng=np.random.default_rng(seed))
+        for (players, share), seed in zip(cuts, seeds, strict=True)
+    ]

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+
+from yoin.explanations.players import Players, split
+
+
+def phrases(caption: str) -> list[str]:
+    players = split(caption)
+    return [caption[slice(*players.span(first, last))] for first, last in players.phrases]
+
+
+def words(caption: str) -> list[str]:
+    return [caption[start:end] for start, end in split(caption).words]
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("A dog on the grass.", ["A dog", "on the grass."]),
+        ("There is no visible text.", ["There is", "no visible text."]),
+        ("A street without any people", ["A street", "without any people"]),
+        ("no bright red printed letters", ["no bright red printed letters"]),
+        ("The dog is not visible", ["The dog", "is not visible"]),
+        ("The image lacks text", ["The image", "lacks text"]),
+        ("a red car, a blue sky", ["a red car,", "a blue sky"]),
+        ("a man looking up. A dog", ["a man looking up.", "A dog"]),
+        ("one two three four five six seven", ["one two three", "four five six", "seven"]),
+        ("first line\nsecond line", ["first line", "second line"]),
+        ("大きな犬が公園で走る。", ["大きな", "犬が", "公園で", "走る。"]),
+        ("שלום עולם, טוב", ["שלום עולם,", "טוב"]),
+    ],
+)
+def test_phrases_read_as_phrases(caption: str, expected: list[str]) -> None:
+    assert phrases(caption) == expected
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        ("A dog, (perhaps) red!", ["A", "dog,", "(perhaps)", "red!"]),
+        ("said “hello” twice", ["said", "“hello”", "twice"]),
+        ("a dog – a cat", ["a", "dog –", "a", "cat"]),
+        ("- a list\n- of things", ["- a", "list", "- of", "things"]),
+        ("3.5 and/or 1,000 U.S. well-known.So", ["3.5", "and/or", "1,000", "U.S.", "well-known.", "So"]),
+        ("e\u0301a cafe\u0301", ["e\u0301a", "cafe\u0301"]),
+        ("हिन्दी में", ["हिन्दी", "में"]),
+        ("😀😀 👨‍👩‍👧 ok", ["😀😀", "👨‍👩‍👧", "ok"]),
+        ("私は「犬」", ["私", "は", "「犬」"]),
+        ("end (", ["end ("]),
+        ("...", ["..."]),
+        ("  ", ["  "]),
+        ("word", ["word"]),
+        ("", []),
+    ],
+)
+def test_words_hold_their_punctuation(caption: str, expected: list[str]) -> None:
+    assert words(caption) == expected
+
+
+def test_too_many_phrases_are_merged_into_about_equal_ones() -> None:
+    players = split("red dog, " * 2500, max_phrases=64)
+    lengths = [last - first for first, last in players.phrases]
+    assert len(players.words) == 5000
+    assert len(lengths) == 64
+    assert max(lengths) - min(lengths) <= 2
+
+
+def test_one_phrase_is_possible() -> None:
+    assert split("a dog on the grass", max_phrases=1) == Players(
+        "a dog on the grass", ((0, 1), (2, 5), (6, 8), (9, 12), (13, 18)), ((0, 5),)
+    )
