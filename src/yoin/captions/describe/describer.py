@@ -1,0 +1,86 @@
+"""The describer as a captioner: images handed to worker processes, descriptions handed back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from yoin import registry
+from yoin.captions.describe.sentences import VOCABULARY
+from yoin.captions.describe.workers import WorkerDiedError, WorkError, Workers, WorkerStartError
+from yoin.errors import UsageError
+from yoin.options import CaptionOptions, Spec
+from yoin.values import Caption, Medium
+
+_TARGET = "yoin.captions.describe.observer:answer"
+_MOST_WORKERS = 8  # by default: each holds some 0.7 GB
+_TIMEOUT = 120.0  # seconds an image may take: some hundred times the usual
+
+
+class Describer:
+    """Captions images in worker processes, one image a worker at a time; each has one thread.
+
+    Args:
+        spec: ``describe``, without a model or an address.
+        options: ``workers`` is the number of processes; by default one a CPU, up to eight.
+
+    Raises:
+        UsageError: the spec names a model or an address.
+        MissingExtraError: a package of the extra ``offline`` is not installed.
+    """
+
+    name = "describe"
+    model_version = VOCABULARY
+    prompt_id = ""
+
+    def __init__(self, spec: Spec, options: CaptionOptions) -> None:
+        if spec.model or spec.base_url:
+            raise UsageError("the describer takes no model and no address", stage="captions", remedy="use: describe")
+        missing = registry.missing("captioners", self.name)
+        if missing is not None:
+            raise missing
+        self.concurrency = options.workers or min(_cpus(), _MOST_WORKERS)
+        self.settings: Mapping[str, str | int | float | bool] = {}
+        self._threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="describe")
+        self._workers = Workers(_TARGET, timeout=_TIMEOUT)
+
+    async def caption(self, medium: Medium) -> Caption:
+        """The description of an image; status ``failed`` where its worker dies twice or takes too long.
+
+        Raises:
+            UsageError: the workers cannot start.
+        """
+        # The media stage has accepted this size already; a larger one means that the file was exchanged.
+        request = {"path": str(medium.path.absolute()), "max_pixels": max(1, medium.width * medium.height)}
+        started = time.perf_counter()
+        try:
+            answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._workers.ask, request)
+        except (WorkError, WorkerDiedError) as error:
+            return Caption(
+                text="",
+                status="failed",
+                reason=str(error),
+                model_version=VOCABULARY,
+                seconds=time.perf_counter() - started,
+            )
+        except WorkerStartError as error:
+            raise UsageError(
+                f"the describer cannot start ({error})",
+                stage="captions",
+                remedy="install it anew with: pip install --force-reinstall 'yoin[offline]'",
+            ) from error
+        seconds = time.perf_counter() - started
+        return Caption(text=str(answer["caption"]), status="ok", model_version=VOCABULARY, seconds=seconds)
+
+    async def aclose(self) -> None:
+        """End the workers, those at work too."""
+        self._workers.close()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _cpus() -> int:
+    """CPUs that this process may use: fewer than the machine has in a container or a job."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

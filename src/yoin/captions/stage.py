@@ -1,0 +1,189 @@
+"""The stage: every distinct medium captioned once, each caption committed as it arrives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+
+import pandas as pd
+
+from yoin import registry
+from yoin.captions.base import Captioner, call_key
+from yoin.errors import YoinError
+from yoin.ledger import Ledger
+from yoin.options import CaptionOptions, Spec
+from yoin.values import CAPTION_COLUMNS, Caption, Captions, Media, Medium, Progress, silent
+
+_REASON_LENGTH = 300
+
+
+def caption(
+    media: Media,
+    *,
+    ledger: Ledger,
+    options: CaptionOptions,
+    progress: Progress = silent,
+    captioner: Captioner | None = None,
+) -> Captions:
+    """Caption every distinct medium that the ledger holds no good caption of.
+
+    Works in a plain script and inside a running event loop. What goes wrong with one medium is its caption's
+    status and reason.
+
+    Args:
+        media: what the media stage found; rows without a medium come back as ``missing`` with its reason.
+        ledger: where captions are looked up, and committed the moment they arrive.
+        options: which captioner, and how many at a time.
+        progress: called with the number of distinct media done and in all.
+        captioner: used in place of the one named in ``options``; it is closed before this returns.
+
+    Returns:
+        A row a row of ``media``, in its order; ``calls`` counts the calls made now, tokens and cost what all
+        these captions took whenever they were made.
+
+    Raises:
+        UsageError: there is no such captioner, or it cannot work at all.
+        MissingExtraError: it needs a package that is not installed.
+        StudyError: the ledger cannot be written.
+    """
+    spec = Spec.parse(options.captioner)
+    if captioner is None:
+        captioner = registry.load("captioners", spec.name)(spec, options)
+    wanted = list(dict.fromkeys(media.rows["media_id"].dropna()))
+    keys = {media_id: _key(media_id, captioner, spec) for media_id in wanted}
+    known = ledger.captions(keys.values())
+    captions = {media_id: known[key] for media_id, key in keys.items() if key in known}
+    to_do = [media.items[media_id] for media_id in wanted if _status(captions, media_id) != "ok"]
+    progress(len(wanted) - len(to_do), len(wanted), "")
+
+    def keep(medium: Medium, made: Caption) -> None:
+        ledger.put_caption(keys[medium.media_id], medium.media_id, captioner.name, captioner.prompt_id, made)
+        captions[medium.media_id] = made
+        new[medium.media_id] = made
+        lost = sum(one.status != "ok" for one in new.values())
+        progress(len(wanted) - len(to_do) + len(new), len(wanted), f"{lost} without a caption" if lost else "")
+
+    new: dict[str, Caption] = {}
+    _run(lambda: _caption_all(captioner, to_do, keep))
+    return Captions(
+        frame=_frame(media.rows, captions, captioner),
+        captioner=captioner.name,
+        calls=len(new),
+        tokens_in=sum(one.tokens_in for one in captions.values()),
+        tokens_out=sum(one.tokens_out for one in captions.values()),
+        cost_usd=sum(one.cost_usd for one in captions.values()),
+    )
+
+
+def given(captions: pd.Series) -> Captions:
+    """Captions that are there already, as a column indexed by row_id; blank ones are ``missing`` (no_caption)."""
+    records = []
+    for row_id, value in captions.items():
+        text = "" if pd.isna(value) else str(value)
+        blank = not text.strip()
+        outcome = ("", "missing", "no_caption") if blank else (text, "ok", "")
+        records.append((row_id, None, *outcome, "given", "", ""))
+    frame = _typed(records)
+    return Captions(frame=frame, captioner="given")
+
+
+def _key(media_id: str, captioner: Captioner, spec: Spec) -> str:
+    return call_key(
+        media_id,
+        captioner=captioner.name,
+        base_url=spec.base_url,
+        model=captioner.model_version,
+        prompt_id=captioner.prompt_id,
+        settings=captioner.settings,
+    )
+
+
+def _status(captions: Mapping[str, Caption], media_id: str) -> str:
+    return captions[media_id].status if media_id in captions else ""
+
+
+async def _caption_all(captioner: Captioner, to_do: list[Medium], keep: Callable[[Medium, Caption], None]) -> None:
+    queue: Iterator[Medium] = iter(to_do)
+
+    async def consume() -> None:
+        for medium in queue:  # shared: each consumer takes the next one
+            keep(medium, await _caption_one(captioner, medium))
+
+    consumers = [asyncio.create_task(consume()) for _ in range(min(captioner.concurrency, len(to_do)))]
+    try:
+        await asyncio.gather(*consumers)
+    finally:
+        for consumer in consumers:
+            consumer.cancel()
+        try:
+            await asyncio.gather(*consumers, return_exceptions=True)
+        finally:
+            await captioner.aclose()
+
+
+async def _caption_one(captioner: Captioner, medium: Medium) -> Caption:
+    try:
+        return await captioner.caption(medium)
+    except YoinError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one medium's failure is its record
+        says = " ".join(str(error).split())
+        reason = f"{type(error).__name__}: {says}" if says else type(error).__name__
+        return Caption(text="", status="failed", reason=reason[:_REASON_LENGTH])
+
+
+def _run(work: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Run ``work`` to its end, in a thread of its own where this one has an event loop running (a notebook)."""
+    if _loop_is_running():
+        _run_in_thread(work)
+    else:
+        asyncio.run(work())
+
+
+def _loop_is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _run_in_thread(work: Callable[[], Coroutine[None, None, None]]) -> None:
+    cancel: Future[Callable[[], object]] = Future()
+
+    async def cancellable() -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        cancel.set_result(lambda: loop.call_soon_threadsafe(task.cancel) if task else None)
+        await work()
+
+    with ThreadPoolExecutor(1, thread_name_prefix="captions") as executor:
+        running = executor.submit(lambda: asyncio.run(cancellable()))
+        try:
+            running.result()
+        except KeyboardInterrupt:  # it arrives here, in the main thread, and the work is elsewhere
+            with suppress(RuntimeError):  # the loop may have closed just now
+                cancel.result()()
+            raise
+
+
+def _frame(rows: pd.DataFrame, captions: Mapping[str, Caption], captioner: Captioner) -> pd.DataFrame:
+    records = []
+    for row_id, media_id, reason in zip(rows.index, rows["media_id"], rows["reason"], strict=True):
+        if pd.isna(media_id):
+            missing = Caption(text="", status="missing", reason=str(reason))
+            records.append(_record(row_id, None, missing, captioner))
+        else:
+            records.append(_record(row_id, media_id, captions[media_id], captioner))
+    return _typed(records)
+
+
+def _record(row_id: int, media_id: str | None, made: Caption, captioner: Captioner) -> tuple[object, ...]:
+    version = made.model_version or ("" if made.status == "missing" else captioner.model_version)
+    return row_id, media_id, made.text, made.status, made.reason, captioner.name, version, captioner.prompt_id
+
+
+def _typed(records: Sequence[tuple[object, ...]]) -> pd.DataFrame:
+    frame = pd.DataFrame.from_records(records, columns=list(CAPTION_COLUMNS))
+    return frame.astype({name: "int64" if name == "row_id" else "string" for name in CAPTION_COLUMNS})

@@ -1,0 +1,247 @@
+"""The report: one self-contained HTML file, the same bytes for the same study."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from yoin.options import ReportOptions
+from yoin.report import charts, words
+from yoin.report.payload import (
+    build_payload,
+    choose_examples,
+    concept_rows,
+    first_rows,
+    ordered_drivers,
+    read_rows,
+    rows_that_fit,
+)
+from yoin.report.summary import ModelSummary, Summary
+from yoin.report.thumbnails import Thumbnails, make_thumbnails
+
+VERDICTS = {
+    "signal": "Signal",
+    "weak": "Weak signal",
+    "none": "No signal: do not read the drivers",
+}
+LARGE_AT_LEAST, LARGE_AT_MOST = 150, 400  # pictures drawn large: explained rows and examples, in small studies all
+SIGNIFICANT = 0.05
+REAL_DIFFERENCE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class DriverLine:
+    """One line of the driver table, as the template draws it."""
+
+    concept: str
+    phrases: str
+    values: Mapping[str, float | None]
+    significant: bool
+    lift: charts.Interval | None
+    adjusted: charts.Interval | None
+    note: str
+
+
+def render(
+    summary: Summary,
+    *,
+    drivers: pd.DataFrame,
+    occurrences: pd.DataFrame,
+    captions: pd.DataFrame,
+    metric: pd.Series,
+    labels: pd.Series | None,
+    predictions: pd.DataFrame,
+    explanations: pd.DataFrame,
+    images: Mapping[str, Path],
+    options: ReportOptions,
+) -> str:
+    """Return the report as HTML that needs nothing beside itself and asks nothing of the network.
+
+    The same input gives the same bytes. Without JavaScript all but the pictures, captions and sorting is there.
+
+    Args:
+        summary: everything the report says in words and numbers.
+        drivers: a table with `yoin.values.DRIVER_COLUMNS`.
+        occurrences: where the concepts stand, with `yoin.values.OCCURRENCE_COLUMNS`.
+        captions: one a row, with `yoin.values.CAPTION_COLUMNS`; only ``ok`` ones are shown.
+        metric: the metric by row_id.
+        labels: a short text for each row by row_id, such as the image cell, or ``None``.
+        predictions: out-of-fold predictions, with `yoin.values.PREDICTION_COLUMNS`.
+        explanations: spans, with `yoin.values.EXPLANATION_COLUMNS`; offsets are code points.
+        images: the files of the media by media_id; empty where there are none.
+        options: how much is shown.
+    """
+    model = _shown_model(summary, predictions)
+    rows = read_rows(captions, metric, labels, predictions, explanations, model)
+    table = ordered_drivers(drivers)
+    concepts = [str(concept) for concept in table["concept"]]
+    holders = concept_rows(occurrences, concepts, rows)
+    examples = [choose_examples(rows, ids, options.images_per_driver) for ids in holders]
+    first, rest = first_rows(rows, examples)
+    shown = rows_that_fit(rows, first + rest)
+    order = [rows[row_id].media_id for row_id in _kept(first + rest, shown)]
+    large = min(max(len(first), LARGE_AT_LEAST), LARGE_AT_MOST)
+    previewed = captions["row_id"].isin([row.row_id for row in summary.preview.rows])
+    preview_media = [words.text_of(media_id) for media_id in captions.loc[previewed, "media_id"]]
+    thumbs = make_thumbnails(images, large=order[:large], small=[*preview_media, *order[large:]])
+    unit = words.Unit.of(summary.metric.name, summary.metric.sd)
+    payload = build_payload(
+        rows=rows,
+        shown=shown,
+        concepts=concepts,
+        holders=holders,
+        examples=examples,
+        occurrences=occurrences,
+        thumbs=thumbs.urls,
+        metric=words.clean(unit.name),
+        decimals=unit.decimals,
+        model=model,
+    )
+    lines, scale = _driver_lines(table)
+    style, script = _asset("style.css"), _asset("script.js")
+    environment = _environment()
+    return environment.get_template("report.html.j2").render(
+        s=summary,
+        title=options.title or summary.title,
+        policy=_policy(style, script),
+        style=Markup(style),  # noqa: S704 - our own file, no data in it
+        script=Markup(script),  # noqa: S704
+        data=_island(payload),
+        verdict=VERDICTS[summary.signal.verdict],
+        unit=unit,
+        best=_judged(summary),
+        ladder=charts.ladder_chart(summary.models) if summary.models else None,
+        histogram=charts.bars(summary.metric.histogram),
+        drivers=lines,
+        driver_scale=scale,
+        with_adjusted=any(line.values["adjusted"] is not None for line in lines),
+        with_unique=any(line.values["unique"] is not None for line in lines),
+        with_importance=any(line.values["importance"] is not None for line in lines),
+        missing_is_real=(
+            summary.missing is not None and summary.missing.p is not None and summary.missing.p < REAL_DIFFERENCE
+        ),
+        analysed=len(rows),
+        shown=len(shown),
+        thumbs=thumbs,
+        row_thumbs=_preview_thumbs(summary, captions, thumbs),
+        explained=sum(1 for row in rows.values() if row.explained),
+        options_in_words=words.flat(summary.options),
+    )
+
+
+def _judged(summary: Summary) -> ModelSummary | None:
+    """The rung the verdict is about; where a gain is judged, the one with the features."""
+    named = {rung.name: rung for rung in summary.models}
+    name = summary.signal.rung
+    combined = named.get(f"{name}+features") if summary.signal.quantity == "gain" else None
+    return combined or named.get(name)
+
+
+def _shown_model(summary: Summary, predictions: pd.DataFrame) -> str:
+    """The model whose predictions the images show: the explained one, else the one judged, else the highest rung."""
+    known = list(dict.fromkeys(str(name) for name in predictions["model"]))
+    for name in (summary.explanations.model, summary.signal.rung):
+        if name in known:
+            return name
+    return known[-1] if known else ""
+
+
+def _kept(order: Sequence[int], shown: Sequence[int]) -> list[int]:
+    """``order`` without what is not shown."""
+    known = set(shown)
+    return [row_id for row_id in order if row_id in known]
+
+
+def _preview_thumbs(summary: Summary, captions: pd.DataFrame, thumbs: Thumbnails) -> dict[int, str]:
+    media = dict(captions[["row_id", "media_id"]].itertuples(index=False, name=None))
+    found = {row.row_id: thumbs.urls.get(words.text_of(media.get(row.row_id))) for row in summary.preview.rows}
+    return {row_id: url for row_id, url in found.items() if url}
+
+
+def _driver_lines(table: pd.DataFrame) -> tuple[list[DriverLine], charts.Scale]:
+    """The table's lines with their charts, all on one scale of 160 pixels."""
+    columns = [name for name in table.columns if name not in ("concept", "phrases", "note")]
+    records = [{name: words.number_of(value) for name, value in zip(columns, values, strict=True)}
+               for values in table[columns].itertuples(index=False, name=None)]  # fmt: skip
+    scale = charts.robust_scale(
+        [record[name] for record in records for name in ("lift", "adjusted")],
+        [record[name] for record in records for name in ("lift_low", "lift_high", "adjusted_low", "adjusted_high")],
+        left=6,
+        right=154,
+    )
+    lines = []
+    for (concept, phrases, note), record in zip(
+        table[["concept", "phrases", "note"]].itertuples(index=False, name=None), records, strict=True
+    ):
+        q = record["q"]
+        lines.append(
+            DriverLine(
+                concept=words.text_of(concept),
+                phrases=words.text_of(phrases),
+                values=record,
+                significant=q is not None and q < SIGNIFICANT,
+                lift=charts.interval(scale, record["lift"], record["lift_low"], record["lift_high"]),
+                adjusted=charts.interval(scale, record["adjusted"], record["adjusted_low"], record["adjusted_high"]),
+                note=words.text_of(note),
+            )
+        )
+    return lines, scale
+
+
+def _island(payload: Mapping[str, object]) -> Markup:
+    """JSON that no HTML parser can leave early and every script engine can read."""
+    text = words.clean(json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 - inside a script element entities mean nothing; what could end it is escaped
+
+
+def _asset(name: str) -> str:
+    """A file of the templates folder with the line ends an HTML parser would make of it."""
+    return (files("yoin.report") / "templates" / name).read_text(encoding="utf-8").replace("\r\n", "\n")
+
+
+def _policy(style: str, script: str) -> str:
+    """A content-security-policy that lets this file's one style, one script and its own pictures run, nothing else."""
+    hashes = {
+        kind: base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+        for kind, text in (("style", style), ("script", script))
+    }
+    return (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src 'sha256-{hashes['style']}'; script-src 'sha256-{hashes['script']}'"
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FunctionLoader(_asset),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_clean_output,
+    )
+    environment.filters.update(
+        fixed=words.fixed,
+        number=words.count,
+        probability=words.probability,
+        percent=words.percent,
+        points=words.points,
+        duration=words.duration,
+        in_words=words.code_in_words,
+    )
+    return environment
+
+
+def _clean_output(value: object) -> object:
+    return words.clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -1,0 +1,309 @@
+"""Everything the report says, as data with a published JSON schema.
+
+A number that does not exist (not measured, not finite) is ``None``, in JSON ``null``; NaN and infinities
+never appear.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import NormalDist
+from typing import Annotated, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+
+from yoin.values import Verdict
+
+
+def _finite(value: object) -> object:
+    """``None`` for what is no finite number; numpy numbers become Python's own."""
+    if value is None or value is pd.NA:
+        return None
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def _plain(value: object) -> object:
+    """``value`` as JSON can hold it: paths and anything foreign as text, sequences as lists, NaN as ``None``."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, (Sequence, set, frozenset)):
+        return [_plain(item) for item in (sorted(value, key=str) if isinstance(value, (set, frozenset)) else value)]
+    value = _finite(value)
+    return value if value is None or isinstance(value, (int, float)) else str(value)
+
+
+Number: TypeAlias = Annotated[float | None, BeforeValidator(_finite)]
+"""A finite number, or ``None``."""
+Count: TypeAlias = Annotated[int, Field(ge=0)]
+Plain: TypeAlias = Annotated[JsonValue, BeforeValidator(_plain)]
+
+
+class Record(BaseModel):
+    """The base of every part of the summary."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), from_attributes=True)
+
+
+class Bin(Record):
+    """One bar of a histogram: ``count`` values in [low, high), the last bar with its high end."""
+
+    low: float
+    high: float
+    count: Count
+
+
+class MetricSummary(Record):
+    """The metric over the rows used, in its own unit; ``sd`` with n - 1."""
+
+    name: str
+    n: Count
+    mean: Number
+    sd: Number
+    low: Number
+    high: Number
+    histogram: tuple[Bin, ...] = ()
+
+
+class RowsSummary(Record):
+    """``read`` rows of the table are ``used`` or ``dropped`` for one reason each."""
+
+    read: Count
+    used: Count
+    dropped: dict[str, Count] = {}
+
+
+class MediaSummary(Record):
+    """``images`` cells held a usable image, ``distinct`` of them by their bytes; ``failed`` by reason."""
+
+    images: Count = 0
+    distinct: Count = 0
+    failed: dict[str, Count] = {}
+
+
+class CaptionsSummary(Record):
+    """What the captioner was and did; ``describes`` says in one sentence what its captions can hold."""
+
+    captioner: str
+    describes: str = ""
+    ok: Count = 0
+    blocked: Count = 0
+    failed: Count = 0
+    missing: Count = 0
+    refused: Count = 0
+    truncated: Count = 0
+    calls: Count = 0
+    tokens_in: Count = 0
+    tokens_out: Count = 0
+    cost_usd: Number = 0.0
+
+
+class ModelSummary(Record):
+    """One rung of the ladder, out of fold; see `yoin.values.Rung`."""
+
+    name: str
+    rmse: Number
+    r2: Number
+    r2_low: Number
+    r2_high: Number
+    spearman: Number
+    seconds: Number
+
+
+class SignalSummary(Record):
+    """The verdict; see `yoin.values.Signal`."""
+
+    verdict: Verdict
+    rung: str
+    quantity: Literal["r2", "gain"]
+    r2: Number
+    r2_low: Number
+    r2_high: Number
+    p: Number
+    permutations: Count
+    test_rung: str
+    reason: str
+
+
+class DriversSummary(Record):
+    """How many concepts were tested and are significant (q < 0.05); see `yoin.values.Drivers`."""
+
+    tested: Count = 0
+    significant: Count = 0
+    uncovered: Number = None
+    notes: tuple[str, ...] = ()
+
+
+class ExplanationsSummary(Record):
+    """How many captions of which model are explained, with ``budget`` model calls at most for each.
+
+    ``additivity_residual`` is the largest gap between a prediction and its base plus its spans, in the
+    metric's unit.
+    """
+
+    captions: Count = 0
+    model: str = ""
+    budget: Count = 0
+    additivity_residual: Number = None
+
+
+class MissingSummary(Record):
+    """Rows without a caption against the rest on the metric: mean difference with its 95% interval."""
+
+    n_missing: Count
+    difference: Number
+    low: Number
+    high: Number
+    p: Number
+    sentence: str
+
+
+class ColumnSummary(Record):
+    """What one column of the table holds; see `yoin.values.ColumnProfile`."""
+
+    name: str
+    kind: str
+    blanks: Count
+    distinct: Count
+    low: str = ""
+    high: str = ""
+    unread: Count = 0
+    unread_example: str = ""
+    examples: tuple[str, ...] = ()
+
+
+class PreviewRow(Record):
+    """One of the table's first rows; ``cells`` in the order of the preview's columns."""
+
+    row_id: Count
+    cells: tuple[str, ...]
+
+
+class Preview(Record):
+    """The table's first rows as text."""
+
+    columns: tuple[str, ...] = ()
+    rows: tuple[PreviewRow, ...] = ()
+
+
+class NextTest(Record):
+    """The A/B test that could say whether the top driver's lift is an effect: images in each of two arms."""
+
+    concept: str
+    lift: float
+    per_arm: Count
+
+
+class Summary(Record):
+    """Everything the report says."""
+
+    title: str
+    metric: MetricSummary
+    rows: RowsSummary
+    media: MediaSummary = MediaSummary()
+    captions: CaptionsSummary
+    models: tuple[ModelSummary, ...]
+    signal: SignalSummary
+    drivers: DriversSummary = DriversSummary()
+    explanations: ExplanationsSummary = ExplanationsSummary()
+    missing: MissingSummary | None = None
+    next_test: NextTest | None = None
+    columns: tuple[ColumnSummary, ...] = ()
+    preview: Preview = Preview()
+    notes: tuple[str, ...] = ()
+    seconds: dict[str, Number] = {}
+    versions: dict[str, str] = {}
+    options: dict[str, Plain] = {}
+    reproduce: str = ""
+
+    @classmethod
+    def json_schema(cls) -> dict[str, JsonValue]:
+        """The JSON schema (draft 2020-12) that every ``summary.json`` fulfils."""
+        schema = cls.model_json_schema(mode="serialization")
+        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+    def to_json(self) -> str:
+        """This summary as indented JSON: the content of ``summary.json``."""
+        text = json.dumps(self.model_dump(mode="json"), ensure_ascii=False, allow_nan=False, indent=2)
+        # A file is UTF-8; half a surrogate pair, which a cell can hold, has no place in it.
+        return text.encode("utf-8", "replace").decode("utf-8") + "\n"
+
+
+def write_schema(path: Path) -> None:
+    """Write the published schema (``docs/summary.schema.json``)."""
+    path.write_text(json.dumps(Summary.json_schema(), indent=2) + "\n", encoding="utf-8")
+
+
+def summarize_metric(name: str, values: pd.Series, *, bins: int = 24) -> MetricSummary:
+    """The metric's count, mean, sd, range and histogram over the rows used.
+
+    Whole numbers with few values get one bar each, so that a rating from 1 to 5 shows five bars.
+    """
+    numbers = values.dropna().to_numpy(dtype=float)
+    numbers = numbers[np.isfinite(numbers)]
+    if not len(numbers):
+        return MetricSummary(name=name, n=0, mean=None, sd=None, low=None, high=None)
+    low, high = float(numbers.min()), float(numbers.max())
+    whole = bool(np.all(numbers == np.round(numbers))) and high - low < bins
+    edges = np.arange(low - 0.5, high + 1.0) if whole else np.linspace(low, high, bins + 1)
+    bars: tuple[Bin, ...] = ()
+    if high > low and bool(np.all(np.diff(edges) > 0)):
+        counts, _ = np.histogram(numbers, bins=edges)
+        bars = tuple(
+            Bin(low=float(left), high=float(right), count=int(count))
+            for left, right, count in zip(edges, edges[1:], counts, strict=False)
+        )
+    return MetricSummary(
+        name=name,
+        n=len(numbers),
+        mean=float(numbers.mean()),
+        sd=float(numbers.std(ddof=1)) if len(numbers) > 1 else None,
+        low=low,
+        high=high,
+        histogram=bars,
+    )
+
+
+def summarize_preview(preview: pd.DataFrame) -> Preview:
+    """``preview`` (`yoin.values.Table.preview`: indexed by row_id, cells as text) as a record."""
+    rows = [
+        PreviewRow(row_id=int(row_id), cells=tuple("" if pd.isna(cell) else str(cell) for cell in cells))
+        for row_id, cells in zip(preview.index, preview.itertuples(index=False, name=None), strict=True)
+    ]
+    return Preview(columns=tuple(str(name) for name in preview.columns), rows=tuple(rows))
+
+
+def next_test(drivers: pd.DataFrame, sd: float) -> NextTest | None:
+    """The size of an A/B test for the top driver, or ``None`` where no concept has a p.
+
+    The top driver has the smallest q, then the largest effect (``adjusted`` where there is one, else
+    ``lift``). Two-sided 5% level, 80% power, two arms of equal size:
+    n = 2 (z.975 + z.8)² sd² / lift², the textbook size for comparing two means.
+
+    Args:
+        drivers: a table with `yoin.values.DRIVER_COLUMNS`.
+        sd: the metric's standard deviation.
+    """
+    effect = drivers["adjusted"].astype(float).fillna(drivers["lift"].astype(float))
+    usable = drivers["q"].notna() & np.isfinite(effect) & (effect != 0)
+    if not usable.any() or not math.isfinite(sd) or sd <= 0:
+        return None
+    size = effect[usable].abs()
+    ranked = pd.DataFrame({"q": drivers.loc[usable, "q"].astype(float), "size": -size}).sort_values(
+        ["q", "size"], kind="stable"
+    )
+    top = ranked.index[0]
+    lift = float(effect[top])
+    normal = NormalDist()
+    per_arm = 2 * (normal.inv_cdf(0.975) + normal.inv_cdf(0.8)) ** 2 * sd**2 / lift**2
+    if not math.isfinite(per_arm):
+        return None
+    return NextTest(concept=str(drivers.at[top, "concept"]), lift=lift, per_arm=math.ceil(per_arm))

@@ -1,0 +1,123 @@
+"""Small pictures as data URLs, as large and as good as a byte budget allows."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, features
+
+from yoin.images import ImageError, open_rgb
+
+BUDGET = 10_000_000  # bytes of all data URLs together
+MAX_PIXELS = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Longest side in pixels and WebP quality, for the pictures that matter most and for the rest."""
+
+    large: int
+    large_quality: int
+    small: int
+    small_quality: int
+
+
+SETTINGS = (
+    Setting(320, 70, 160, 60),
+    Setting(280, 65, 128, 55),
+    Setting(240, 60, 112, 50),
+    Setting(240, 50, 96, 50),
+    Setting(200, 50, 96, 40),
+    Setting(160, 45, 80, 40),
+    Setting(128, 40, 64, 35),
+    Setting(96, 35, 48, 30),
+)  # from the best to the smallest
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnails:
+    """Data URLs by media_id; how many got no picture for want of room, and how many could not be read."""
+
+    urls: Mapping[str, str]
+    left_out: int
+    unreadable: int
+
+
+def make_thumbnails(
+    images: Mapping[str, Path],
+    *,
+    large: Sequence[str],
+    small: Sequence[str],
+    budget: int = BUDGET,
+    workers: int | None = None,
+) -> Thumbnails:
+    """Draw a thumbnail of every medium named, the most important first.
+
+    The best of `SETTINGS` whose size, estimated from a sample, fits is used for all; where even that is too
+    much, the last ones get none. The same files give the same bytes.
+
+    Args:
+        images: where each medium's file is, by media_id.
+        large: media_ids to be shown large, most important first.
+        small: further media_ids.
+        budget: the most bytes all data URLs may take together.
+        workers: threads; by default one a core.
+    """
+    wanted_large = [media_id for media_id in dict.fromkeys(large) if media_id in images]
+    known = set(wanted_large)
+    wanted_small = [media_id for media_id in dict.fromkeys(small) if media_id in images and media_id not in known]
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        setting = _choose(pool, images, wanted_large, wanted_small, budget)
+        jobs = [(images[media_id], setting.large, setting.large_quality) for media_id in wanted_large]
+        jobs += [(images[media_id], setting.small, setting.small_quality) for media_id in wanted_small]
+        urls: dict[str, str] = {}
+        spent = left_out = unreadable = 0
+        for media_id, url in zip([*wanted_large, *wanted_small], pool.map(_draw, jobs), strict=True):
+            if url is None:
+                unreadable += 1
+            elif spent + len(url) > budget:
+                left_out += 1
+            else:
+                urls[media_id] = url
+                spent += len(url)
+    return Thumbnails(urls, left_out, unreadable)
+
+
+def _choose(
+    pool: ThreadPoolExecutor, images: Mapping[str, Path], large: Sequence[str], small: Sequence[str], budget: int
+) -> Setting:
+    """The best setting that fits the budget by the mean size of a sample of each kind, with 5% to spare."""
+    samples = [[images[media_id] for media_id in _sample(ids)] for ids in (large, small)]
+    for setting in SETTINGS[:-1]:
+        sides = ((setting.large, setting.large_quality), (setting.small, setting.small_quality))
+        estimate = 0.0
+        for ids, sample, (side, quality) in zip((large, small), samples, sides, strict=True):
+            sizes = [len(url) for url in pool.map(_draw, [(path, side, quality) for path in sample]) if url]
+            estimate += len(ids) * sum(sizes) / len(sizes) if sizes else 0.0
+        if 1.05 * estimate <= budget:
+            return setting
+    return SETTINGS[-1]
+
+
+def _sample(ids: Sequence[str], count: int = 40) -> Sequence[str]:
+    return ids if len(ids) <= count else [ids[place * len(ids) // count] for place in range(count)]
+
+
+def _draw(job: tuple[Path, int, int]) -> str | None:
+    """One data URL, or ``None`` where the file cannot be read."""
+    path, side, quality = job
+    try:
+        picture = open_rgb(path, max_pixels=MAX_PIXELS)
+    except (ImageError, OSError):
+        return None  # the row is in the report all the same, with its caption
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    kind = "webp" if features.check("webp") else "jpeg"
+    held = io.BytesIO()
+    picture.save(held, kind, quality=quality)  # the method is the codec's default: slower ones save a few percent
+    return f"data:image/{kind};base64,{base64.b64encode(held.getvalue()).decode('ascii')}"

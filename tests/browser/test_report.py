@@ -1,0 +1,309 @@
+"""The report in a real browser: what only layout, scripts and the content-security-policy themselves can tell."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.report.example import make_example
+from tests.report.test_html import HOSTILE
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as running:
+        opened = running.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("reports")
+    long_word = "unbroken" * 40
+    examples = {
+        "signal": make_example(folder, rows=130, explained=20),
+        "none": make_example(folder, rows=60, explained=5, verdict="none"),
+        "captions": make_example(folder, rows=60, explained=5, images=False, features=False),
+        "bare": make_example(folder, rows=40, explained=0, images=False, drivers=False, verdict="weak"),
+        "hostile": make_example(folder, rows=60, explained=8, hostile=HOSTILE + long_word),
+    }
+    for name, example in examples.items():
+        (folder / f"{name}.html").write_text(example.html(), encoding="utf-8")
+    return {name: folder / f"{name}.html" for name in examples}
+
+
+@pytest.fixture
+def visit(browser: Any, reports: dict[str, Path]) -> Iterator[Callable[..., Any]]:
+    """Open a report; at the end there must have been no error, no message, no dialog and no request."""
+    seen: list[str] = []
+    contexts = []
+
+    def open_page(name: str, *, width: int = 1280, height: int = 900, **options: Any) -> Any:
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        own = reports[name].as_uri()
+        page.on("console", lambda message: seen.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: seen.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (seen.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on(
+            "request",
+            lambda request: (
+                request.url.startswith("data:")
+                or request.url.partition("#")[0] == own
+                or seen.append(f"request: {request.url}")
+            ),
+        )
+        page.goto(own)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert seen == []
+
+
+def concepts(page: Any) -> list[str]:
+    found: list[str] = page.locator("button.concept").all_inner_texts()
+    return found
+
+
+def overflow(page: Any) -> int:
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+def test_sorting_by_click(visit: Callable[..., Any]) -> None:
+    page = visit("signal")
+    lift = page.get_by_role("button", name="Lift")
+    head = page.locator("th", has=lift)
+    lift.click()
+    assert head.get_attribute("aria-sort") == "descending"
+    values = page.locator("tr[data-driver] td:nth-child(3)").evaluate_all("cells => cells.map(c => +c.dataset.value)")
+    assert values == sorted(values, reverse=True)
+    lift.click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert page.locator("th[aria-sort]").count() == 1
+    again = page.locator("tr[data-driver] td:nth-child(3)").evaluate_all("cells => cells.map(c => +c.dataset.value)")
+    assert again == sorted(values)
+
+
+def test_sorting_by_keyboard_keeps_an_open_driver_with_its_row(visit: Callable[..., Any]) -> None:
+    page = visit("signal")
+    page.locator("button.concept").first.click()
+    opened = concepts(page)[0]
+    page.get_by_role("button", name="Concept").focus()
+    page.keyboard.press("Enter")
+    names = concepts(page)
+    assert names == sorted(names, key=str.casefold)
+    row = page.locator("tr[data-driver]", has=page.get_by_role("button", name=opened, exact=True))
+    assert "inside" in row.evaluate("row => row.nextElementSibling.className")
+
+
+def test_a_driver_opens_its_images_and_captions_and_closes(visit: Callable[..., Any]) -> None:
+    page = visit("signal")
+    button = page.get_by_role("button", name="warm palette", exact=True)
+    button.focus()
+    page.keyboard.press("Space")
+    assert button.get_attribute("aria-expanded") == "true"
+    inside = page.locator(f"#{button.get_attribute('aria-controls')}")
+    assert inside.locator(".shots img").count() == 12
+    assert inside.locator("mark").count() == 6
+    assert set(inside.locator("mark").all_inner_texts()) == {"The palette is warm, mostly orange and red"}
+    page.keyboard.press("Space")
+    assert button.get_attribute("aria-expanded") == "false"
+    assert not inside.is_visible()
+
+
+def test_marks_stay_right_behind_an_emoji(visit: Callable[..., Any]) -> None:
+    page = visit("signal")
+    page.get_by_role("button", name="large face", exact=True).click()
+    assert set(page.locator("tr.inside mark").all_inner_texts()) == {"A large face fills the centre 🙂 of the picture"}
+
+
+def test_an_image_opens_with_its_explanation_and_leads_to_its_drivers(visit: Callable[..., Any]) -> None:
+    page = visit("signal")
+    page.locator("#only").check()
+    shot = page.locator("#gallery .shot").first
+    shot.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    assert dialog.is_visible()
+    assert dialog.locator(".picture img").evaluate("image => image.naturalWidth") > 50
+    assert dialog.locator(".caption .u, .caption .d").count() > 0
+    assert dialog.locator(".legend").is_visible()
+    rows = dialog.locator(".falls tr").all_inner_texts()
+    assert [row.split("\t")[0] for row in (rows[0], rows[-2], rows[-1])] == ["Base value", "Prediction", "Actual"]
+    chip = dialog.locator(".chips button").first
+    concept = chip.inner_text()
+    chip.click()
+    assert not dialog.is_visible()
+    button = page.get_by_role("button", name=concept, exact=True)
+    assert button.get_attribute("aria-expanded") == "true"
+    assert page.evaluate("document.activeElement.textContent") == concept
+
+
+def test_the_pieces_of_a_caption_are_the_caption(visit: Callable[..., Any]) -> None:
+    page = visit("signal")
+    page.locator("#only").check()
+    for _ in range(6):
+        page.locator("#gallery .shot").first.click()
+        for _ in range(5):
+            name = page.locator("#detail-title").text_content()
+            row = page.evaluate("name => { const d = JSON.parse(document.getElementById('data').textContent);"
+                                "return d.caption[d.label.indexOf(name)] }", name)  # fmt: skip
+            assert page.locator("dialog .caption").text_content() == row
+            page.get_by_role("button", name="Next").click()
+        page.keyboard.press("Escape")
+        assert not page.get_by_role("dialog").is_visible()
+
+
+def test_escape_gives_the_focus_back(visit: Callable[..., Any]) -> None:
+    page = visit("signal")
+    page.locator("#gallery .shot").nth(2).focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    assert page.evaluate("[...document.querySelectorAll('#gallery .shot')].indexOf(document.activeElement)") == 2
+
+
+def test_the_gallery_pages_filters_and_sorts(visit: Callable[..., Any]) -> None:
+    page = visit("signal")
+    assert page.locator("#gallery .shot").count() == 60
+    page.get_by_role("button", name="Show more").click()
+    page.get_by_role("button", name="Show more").click()
+    assert page.locator("#gallery .shot").count() == 130
+    assert not page.get_by_role("button", name="Show more").is_visible()
+    page.locator("#order").select_option("high")
+    shown = [float(text) for text in page.locator("#gallery .shot b").all_inner_texts()]
+    assert shown == sorted(shown, reverse=True)
+    page.locator("#filter").fill("dark symmetric")
+    captions = page.evaluate("JSON.parse(document.getElementById('data').textContent).caption")
+    expected = sum("dark" in caption and "symmetric" in caption for caption in captions)
+    page.get_by_text(f"{expected} of {expected} shown").wait_for()
+    assert page.locator("#gallery .shot").count() == expected
+    page.locator("#filter").fill("no such caption")
+    page.get_by_text("Nothing matches.").wait_for()
+
+
+@pytest.mark.parametrize("name", ["signal", "none", "captions", "bare", "hostile"])
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_the_page_is_never_wider_than_the_screen(visit: Callable[..., Any], name: str, width: int) -> None:
+    page = visit(name, width=width)
+    assert overflow(page) <= 0
+    for summary in page.locator("summary").all():
+        summary.click()
+    if page.locator("button.concept").count():
+        page.locator("button.concept").first.click()
+    assert overflow(page) <= 0
+    page.locator("#gallery .shot").first.click()
+    assert overflow(page) <= 0
+    dialog = page.get_by_role("dialog")
+    assert dialog.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
+
+
+def test_hostile_text_is_inert(visit: Callable[..., Any]) -> None:
+    page = visit("hostile")
+    for button in page.locator("button.concept").all():
+        button.click()
+    for number in range(3):
+        page.locator("#gallery .shot").nth(number).click()
+        page.keyboard.press("Escape")
+    assert page.locator("script").count() == 2
+    assert page.locator("img[src='x'], [onerror], [onmouseover], [style], iframe").count() == 0
+    assert page.locator("tr.inside mark").count() > 0
+
+
+def test_the_policy_stops_a_foreign_script(browser: Any, reports: dict[str, Path]) -> None:
+    page = browser.new_page()
+    page.goto(reports["signal"].as_uri())
+    refused: list[str] = []
+    page.on("console", lambda message: refused.append(message.text))
+    page.evaluate(
+        "const s = document.createElement('script'); s.textContent = 'window.broken = 1'; document.body.append(s)"
+    )
+    assert page.evaluate("window.broken") is None
+    assert page.evaluate("fetch('data:text/plain,x').then(() => 'sent', () => 'refused')") == "refused"
+    assert any("Content Security Policy" in text or "content security policy" in text.lower() for text in refused)
+    page.close()
+
+
+def test_everything_is_reached_by_tab(visit: Callable[..., Any]) -> None:
+    page = visit("signal")
+    reached = []
+    for _ in range(70):
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate("document.activeElement.className + '|' + document.activeElement.textContent.slice(0, 30)")
+        )
+        # what has the focus shows it
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    names = " ".join(reached)
+    assert reached[0].startswith("skip|")
+    for part in ("Verdict", "How to read", "Lift", "concept|warm palette", "shot|"):
+        assert part in names
+
+
+def test_dark_mode_is_dark_and_print_is_white(visit: Callable[..., Any]) -> None:
+    page = visit("signal", color_scheme="dark")
+    brightness = "(() => getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number))()"
+    assert max(page.evaluate(brightness)) < 60
+    page.emulate_media(media="print", color_scheme="dark")
+    assert min(page.evaluate(brightness)) == 255
+    assert not page.locator("#gallery .tools").is_visible()
+    assert page.locator("#verdict").is_visible()
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 within its margins
+    assert overflow(page) <= 0
+
+
+def test_without_scripts_the_words_and_numbers_are_there(visit: Callable[..., Any]) -> None:
+    page = visit("signal", java_script_enabled=False)
+    words = ("#verdict", "#missing-title", ".cards", "#left-out table", "#more", "#how pre")
+    for part in (*words, "#models table", "#models svg", "table.drivers", ".preview img"):
+        assert page.locator(part).first.is_visible(), part
+    assert page.get_by_text("need JavaScript").is_visible()
+    assert page.locator("button").count() == 0
+
+
+def test_text_from_right_to_left_keeps_its_direction(visit: Callable[..., Any]) -> None:
+    page = visit("signal")
+    cell = page.locator(".preview td", has_text="שלום")
+    assert cell.evaluate("cell => getComputedStyle(cell).direction") == "rtl"
+
+
+def test_in_the_frame_of_a_notebook_links_and_images_work(browser: Any, reports: dict[str, Path]) -> None:
+    report = escape(reports["signal"].read_text("utf-8"), quote=True)
+    notebook = f'<!doctype html><iframe sandbox="allow-scripts" srcdoc="{report}"></iframe>'
+    page = browser.new_page()
+    asked: list[str] = []
+    page.route(
+        "http://notebook.invalid/**",
+        lambda route: (
+            asked.append(route.request.url),
+            route.fulfill(body=notebook, content_type="text/html; charset=utf-8"),
+        ),
+    )
+    page.goto("http://notebook.invalid/")
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("link", name="Drivers").click()
+    page.wait_for_timeout(300)  # a navigation, were there one, has begun by then
+    frame.locator("#gallery .shot").first.click()
+    assert frame.get_by_role("dialog").is_visible()
+    assert asked == ["http://notebook.invalid/"]
+    page.close()
