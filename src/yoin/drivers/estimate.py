@@ -1,0 +1,246 @@
+"""From captions and a metric to the table of drivers."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from yoin.drivers.attribution import Attribution, attribute, check_attributions, no_attribution
+from yoin.drivers.concepts import Concepts, find_concepts, given_concepts
+from yoin.drivers.effects import Interval, adjusted, intervals, lifts, q_values
+from yoin.drivers.inputs import (
+    cluster_numbers,
+    features_of,
+    finite_column,
+    labels_of,
+    row_ids_of,
+    texts_of,
+)
+from yoin.drivers.notes import concept_notes
+from yoin.drivers.robust import Estimates, Floats, Ints
+from yoin.errors import UsageError
+from yoin.features import FeatureEncoder
+from yoin.options import DriverOptions
+from yoin.values import DRIVER_COLUMNS, Drivers, Embed
+
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What is analysed: one entry a caption that is there and counts."""
+
+    texts: list[str]
+    y: Floats
+    weight: Floats | None
+    clusters: Ints | None
+    features: pd.DataFrame | None
+    row_ids: Ints
+    notes: list[str]
+
+
+def estimate_drivers(
+    captions: Sequence[str] | pd.Series,
+    metric: Sequence[float] | pd.Series,
+    *,
+    features: pd.DataFrame | Mapping[str, Sequence[object]] | None = None,
+    group: Sequence[Hashable] | pd.Series | None = None,
+    weight: Sequence[float] | pd.Series | None = None,
+    media: Sequence[Hashable] | pd.Series | None = None,
+    concepts: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+    attributions: pd.DataFrame | None = None,
+    embed: Embed | None = None,
+    options: DriverOptions | None = None,
+    row_ids: Sequence[int] | None = None,
+) -> Drivers:
+    """Which described elements go with a higher or lower metric, by how much, and how sure that is.
+
+    The concepts are chosen from the captions alone. Everything is matched by position, not by index.
+
+    Args:
+        captions: one a row; blank and missing ones are left out, with a note.
+        metric: a number for each caption.
+        features: the other columns of the table; ``adjusted`` compares rows in which they are alike.
+        group: labels of rows that belong together, such as the campaign: they are counted as dependent.
+        weight: how much each row counts, such as impressions; rows of weight zero are left out.
+        media: labels of the rows' media: rows that share one are counted as dependent, as in a group.
+        concepts: phrases, or concepts with their phrases, instead of those found in the captions.
+        attributions: out-of-fold explanations with `yoin.values.EXPLANATION_COLUMNS` and ``fold``.
+        embed: a text encoder, with which phrases that mean the same are merged.
+        options: what counts as enough support.
+        row_ids: the captions' ids in ``attributions`` and in the result; by default a Series' own whole-number index,
+            else the positions from 0.
+
+    Returns:
+        A table with `yoin.values.DRIVER_COLUMNS`, effects in the metric's own unit, significant concepts first (by
+        size of the effect), then the others by p; and where the concepts stand in the captions. ``unique`` is empty.
+        ``opportunity`` is importance/100 x (1 - prevalence) for a concept that goes with a higher metric, and
+        -importance/100 x prevalence for one that goes with a lower one.
+
+    Raises:
+        UsageError: lengths differ, an entry is not usable, the metric is the same in every row, or no row is left.
+    """
+    options = options or DriverOptions()
+    rows = _rows(captions, metric, features, group, weight, media, row_ids)
+    explained = None
+    if attributions is not None:
+        all_ids = row_ids_of(captions, row_ids, len(captions))
+        lengths = pd.Series([len(text) for text in texts_of(captions)[0]], index=all_ids)
+        explained = check_attributions(attributions, lengths)
+
+    if concepts is None:
+        vocabulary = find_concepts(rows.texts, options, clusters=rows.clusters, embed=embed)
+    else:
+        vocabulary = given_concepts(rows.texts, concepts, options, clusters=rows.clusters)
+    notes = [*rows.notes, *vocabulary.notes]
+    count = len(vocabulary.labels)
+    if not count:
+        notes.append(
+            f"no phrase stands in at least {options.min_rows} captions and is absent from at least {options.min_rows}"
+        )
+
+    spread = float(np.std(rows.y))
+    lift = intervals(lifts(rows.y, vocabulary.present, rows.weight, rows.clusters), spread)
+    net = intervals(_adjusted(rows, vocabulary, notes), spread)
+    main = lift if rows.features is None else net
+    p = np.where(vocabulary.supported, main.p, np.nan)
+    q = q_values(p)
+
+    shares = no_attribution(count)
+    if explained is not None and len(explained):
+        shares = attribute(explained, vocabulary.occurrences, rows.row_ids, vocabulary.labels, lift.value)
+        if count and shares.explained:
+            notes.append(f"importance comes from {shares.explained} explained captions")
+    table = _table(vocabulary, lift, net, p, q, shares, rows, options)
+    occurrences = vocabulary.occurrences.assign(
+        row_id=rows.row_ids[vocabulary.occurrences["row_id"].to_numpy(dtype=int)]
+    )
+    return Drivers(
+        table=table,
+        occurrences=occurrences,
+        tested=int(np.isfinite(p).sum()),
+        significant=int((q < SIGNIFICANT).sum()),
+        uncovered=shares.uncovered,
+        notes=tuple(notes),
+    )
+
+
+def _rows(
+    captions: Sequence[str] | pd.Series,
+    metric: ArrayLike,
+    features: pd.DataFrame | Mapping[str, Sequence[object]] | None,
+    group: Sequence[Hashable] | pd.Series | None,
+    weight: ArrayLike | None,
+    media: Sequence[Hashable] | pd.Series | None,
+    row_ids: Sequence[int] | None,
+) -> _Rows:
+    texts, usable = texts_of(captions)
+    count, notes = len(texts), []
+    if not count:
+        raise UsageError("there are no captions", stage="drivers", remedy="give at least one")
+    y = finite_column("metric", metric, rows=count)
+    frame = features_of(features, count)
+    ids = row_ids_of(captions, row_ids, count)
+    keep = np.asarray(usable, dtype=bool)
+    if not keep.all():
+        notes.append(f"{int((~keep).sum())} rows without a caption were left out")
+    w = None if weight is None else finite_column("weight", weight, rows=count, positive=True)
+    if w is not None and (w[keep] == 0).any():
+        notes.append(f"{int((w[keep] == 0).sum())} rows of weight zero were left out")
+        keep &= w > 0
+    if not keep.any():
+        raise UsageError("no row has a caption and a weight above zero", stage="drivers")
+    y = y[keep]
+    if np.ptp(y) == 0:
+        raise UsageError("the metric is the same in every row", stage="drivers", remedy="choose one that varies")
+    if w is not None:
+        w = w[keep] / w[keep].mean()
+        w = None if np.ptp(w) == 0 else w
+    labels = [
+        labels_of(name, given, count)[keep] for name, given in (("group", group), ("media", media)) if given is not None
+    ]
+    clusters = cluster_numbers(int(keep.sum()), labels)
+    if clusters is not None:
+        number = int(clusters.max()) + 1
+        notes.append(f"rows are counted as dependent within {number} group{'s' if number > 1 else ''}")
+    return _Rows(
+        texts=[text for text, kept in zip(texts, keep, strict=True) if kept],
+        y=y,
+        weight=w,
+        clusters=clusters,
+        features=None if frame is None else frame[keep].reset_index(drop=True),
+        row_ids=ids[keep],
+        notes=notes,
+    )
+
+
+def _adjusted(rows: _Rows, vocabulary: Concepts, notes: list[str]) -> Estimates:
+    count = len(vocabulary.labels)
+    if rows.features is None:
+        return Estimates.empty(count)
+    encoder = FeatureEncoder().fit(rows.features)
+    notes.extend(encoder.notes)
+    design = np.asarray(encoder.transform(rows.features), dtype=np.float64)
+    found = adjusted(rows.y, vocabulary.present, design, rows.weight, rows.clusters)
+    if isinstance(found, str):
+        notes.append(found)
+        return Estimates.empty(count)
+    return found
+
+
+def _table(
+    vocabulary: Concepts,
+    lift: Interval,
+    net: Interval,
+    p: Floats,
+    q: Floats,
+    shares: Attribution,
+    rows: _Rows,
+    options: DriverOptions,
+) -> pd.DataFrame:
+    n_with = np.asarray(vocabulary.present.sum(axis=0)).astype(np.int64)
+    prevalence = n_with / len(rows.y)
+    main = np.where(np.isfinite(net.value), net.value, lift.value)
+    spread = float(np.std(rows.y))
+    columns: dict[str, object] = {
+        "concept": list(vocabulary.labels),
+        "phrases": ["; ".join(phrases) for phrases in vocabulary.phrases],
+        "n_with": n_with,
+        "n_without": len(rows.y) - n_with,
+        "prevalence": prevalence,
+        "lift": lift.value,
+        "lift_low": lift.low,
+        "lift_high": lift.high,
+        "adjusted": net.value,
+        "adjusted_low": net.low,
+        "adjusted_high": net.high,
+        "unique": np.full(len(n_with), np.nan),
+        "unique_low": np.full(len(n_with), np.nan),
+        "unique_high": np.full(len(n_with), np.nan),
+        "p": p,
+        "q": q,
+        "importance": shares.importance,
+        "shap_with": shares.shap_with,
+        "shap_without": shares.shap_without,
+        "sign_agreement": shares.sign_agreement,
+        "opportunity": np.where(
+            main >= 0, shares.importance / 100 * (1 - prevalence), -shares.importance / 100 * prevalence
+        ),
+        "note": concept_notes(
+            vocabulary, lift, net, shares, options, adjusts=rows.features is not None, clusters=rows.clusters
+        ),
+    }
+    table = pd.DataFrame(columns, columns=list(DRIVER_COLUMNS))
+    order = np.lexsort(
+        (
+            np.asarray(vocabulary.labels, dtype=np.str_),
+            # rounded, so that what is equal but for the last digits stays in the same order everywhere
+            np.round(np.where(q < SIGNIFICANT, -np.abs(main) / (spread or 1.0), np.where(np.isnan(p), 2.0, p)), 9),
+            ~(q < SIGNIFICANT),
+        )
+    )
+    return table.iloc[order].reset_index(drop=True)
