@@ -11,7 +11,7 @@ import yoin
 SIGNATURES = {
     "run": (
         "table", "metric", "image", "caption", "features", "group", "weight", "captioner", "model", "explain", "limit",
-        "seed", "out", "sheet", "allow_anywhere", "allow_private", "workers", "yes", "progress",
+        "seed", "out", "sheet", "allow_anywhere", "allow_private", "workers", "progress",
     ),
     "explain": ("predict", "texts", "budget", "seed", "progress"),
 }  # fmt: skip

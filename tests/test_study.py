@@ -51,13 +51,16 @@ def test_reading_what_is_not_there_says_what_to_do(study: Study) -> None:
 def test_a_folder_that_is_not_a_study_is_refused(tmp_path: Path, options: RunOptions) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("mine")
-    with pytest.raises(StudyError, match="is not empty and not a study; choose another --out"):
-        Study.create(tmp_path / "other", options)
+    with (
+        pytest.raises(StudyError, match="is not empty and not a study; choose another --out"),
+        locked(tmp_path / "other"),
+    ):
+        pass
     assert (tmp_path / "other" / "thesis.txt").read_text() == "mine"
     with pytest.raises(StudyError, match="is not a study"):
         Study(tmp_path / "other")
-    with pytest.raises(StudyError, match="is not empty and not a study"):
-        Study.create(options.table, options)
+    with pytest.raises(StudyError, match="is not empty and not a study"), locked(options.table):
+        pass
 
 
 def test_a_study_of_another_table_is_refused(study: Study, tmp_path: Path, options: RunOptions) -> None:

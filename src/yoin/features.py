@@ -5,7 +5,7 @@ looks at the metric, so it can be fitted inside a training fold and applied to a
 
 | a column of | becomes |
 | --- | --- |
-| numbers, dates | the standardised value, a small spline basis, an indicator of missing cells |
+| numbers, dates | the standardised value, a spline basis (indicators of few values), an indicator of missing cells |
 | categories | one column a level but the most common one; rare levels pooled; missing cells are a level |
 | lists ("Drama, Crime") | one column an item; rare items pooled; an indicator of missing cells |
 | mostly distinct texts | nothing, with a note |
@@ -30,6 +30,7 @@ Cells: TypeAlias = "list[str | None]"
 
 MOST_LEVELS = 50
 FEWEST_ROWS = 5  # a level seen in fewer training rows is pooled with the other rare ones
+FEW_VALUES = 10  # numbers with fewer different values may be codes
 READ_SHARE = 0.9  # share of the cells that must read as numbers (or dates) for the column to be one
 
 _SEPARATOR = re.compile(r"\s*[,;|、，；]\s*")
@@ -222,31 +223,35 @@ def _fit_number(name: str, cells: pd.Series, kind: Kind) -> _Column:
     # Dividing by the range first keeps the squares of huge numbers finite.
     span = max(abs(low), abs(high)) or 1.0
     mean, sd = float(np.mean(filled / span)) * span, float(np.std(filled / span)) * span or 1.0
-    spline = _fit_spline(np.unique((known - mean) / sd), (known - mean) / sd)
+    curve = _curve((known - mean) / sd)
 
     def transform(cells: pd.Series) -> np.ndarray:
         values = _numbers(cells, kind)
         missing = ~np.isfinite(values)
         clipped = np.clip(np.where(missing, median, values), low, high)
-        line = ((clipped - mean) / sd)[:, None]
-        # First and last spline columns are left out: with the line and an intercept they would be redundant.
-        curve = spline.transform(line)[:, 1:-1] if spline is not None else np.empty((len(line), 0))
-        return np.hstack([line, curve, missing[:, None]])
+        line = (clipped - mean) / sd
+        return np.hstack([line[:, None], curve(line), missing[:, None]])
 
-    curves = 0 if spline is None else spline.n_features_out_ - 2
+    curves = curve(np.zeros(1)).shape[1]
     return _Column(name, [name, *(f"{name}~{i + 1}" for i in range(curves)), f"{name}=(missing)"], transform)
 
 
-def _fit_spline(distinct: np.ndarray, known: np.ndarray) -> SplineTransformer | None:
-    """Cubic with knots at quintiles; one parabola where values are few; nothing for two values."""
-    if len(distinct) < 3:
-        return None
-    knots = np.unique(np.quantile(known, np.linspace(0, 1, 5))) if len(distinct) >= 10 else distinct[[0, -1]]
-    degree = 3
+def _curve(known: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """What a line misses, as columns that are independent of it and of an intercept.
+
+    Of few different values an indicator of each but the ends, for a number may be the code of a category; else cubic
+    splines with knots at the quartiles, a parabola where quartiles coincide.
+    """
+    distinct, counts = np.unique(known, return_counts=True)
+    if len(distinct) < FEW_VALUES:
+        inner = distinct[1:-1][counts[1:-1] >= FEWEST_ROWS]
+        return lambda line: (np.abs(line[:, None] - inner) < 1e-9).astype(float)
+    knots, degree = np.unique(np.quantile(known, np.linspace(0, 1, 5))), 3
     if len(knots) < 4 or np.min(np.diff(knots)) < 1e-6 * np.ptp(knots):
         knots, degree = distinct[[0, -1]], 2
-    spline = SplineTransformer(degree=degree, knots=knots[:, None], include_bias=True)
-    return spline.fit(knots[:, None])
+    spline = SplineTransformer(degree=degree, knots=knots[:, None]).fit(knots[:, None])
+    # All splines together add up to an intercept and hold the line: without the first and last they do not.
+    return lambda line: np.asarray(spline.transform(line[:, None])[:, 1:-1])
 
 
 def _texts(cells: pd.Series) -> Cells:

@@ -16,7 +16,7 @@ import pydantic
 
 from yoin import registry
 from yoin.errors import UsageError, YoinError
-from yoin.files import digest, digest_code, digest_file
+from yoin.files import digest, digest_code
 from yoin.ledger import Ledger
 from yoin.options import RunOptions, Spec
 from yoin.stages import STAGES, Stage
@@ -108,6 +108,7 @@ def run(
         explain=explain,
         seed=seed,
     )
+    require_table(path)
     folder = Path(out) if out is not None else Path(f"{path.stem}.yoin")
     return _advance(folder, options, STAGES, progress)
 
@@ -138,15 +139,20 @@ def resolve(**given: object) -> RunOptions:
         raise UsageError(
             f"{name} cannot be {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}", stage="options"
         ) from None
-    if not options.table.is_file():
-        folder, name = options.table.parent, options.table.name
-        near = difflib.get_close_matches(name, [item.name for item in folder.iterdir()] if folder.is_dir() else [])
-        raise UsageError(
-            f"there is no file {str(options.table)!r}",
-            stage="table",
-            remedy=f"did you mean {near[0]!r}?" if near else "check the path",
-        )
     return options
+
+
+def require_table(path: Path) -> None:
+    """Raise a `UsageError` that names the nearest file where there is no file at ``path``."""
+    if path.is_file():
+        return
+    names = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, names, n=1)
+    raise UsageError(
+        f"there is no file {str(path)!r}",
+        stage="table",
+        remedy=f"did you mean {near[0]!r}?" if near else "check the path",
+    )
 
 
 def _advance(folder: Path, options: RunOptions, stages: Sequence[Stage], progress: StageProgress) -> Study:
@@ -156,7 +162,6 @@ def _advance(folder: Path, options: RunOptions, stages: Sequence[Stage], progres
     try:
         with locked(folder):
             study = Study.create(folder, options)
-            study.remember_table(options.table, digest_file(options.table))
             for stage in stages:
                 if _bring_up_to_date(study, stage, options, partial(progress, stage.name)):
                     study.ran += (stage.name,)
@@ -225,6 +230,7 @@ def preview(table: str | Path, **given: Any) -> Preview:
     from yoin.images import open_rgb
 
     options = resolve(table=Path(table).resolve(), **given)
+    require_table(options.table)
     read = tables.read(options.for_table())
     if not options.image:
         return Preview(table=read, images=("",) * len(read.preview))

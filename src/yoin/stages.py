@@ -47,6 +47,7 @@ class Stage:
 def _read_table(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
     from yoin import table
 
+    study.remember_table(options.table, digest_file(options.table))
     read: Table = table.read(options.for_table())
     joined = read.rows.join(read.features.add_prefix("feature: ")) if len(read.features.columns) else read.rows
     study.write_frame("table.parquet", joined.rename_axis("row_id").reset_index())

@@ -77,21 +77,12 @@ class Study:
         """Open the study in ``folder`` with ``options``, making it where there is none.
 
         Raises:
-            StudyError: the folder holds something else, or a study of another table.
+            StudyError: the folder holds a study of another table.
         """
         if (folder / "study.json").exists():
             study = cls(folder)
             study._same_table(options)
         else:
-            leftovers = {"study.lock", "study.owner"}
-            if folder.exists() and (
-                not folder.is_dir() or any(item.name not in leftovers for item in folder.iterdir())
-            ):
-                raise StudyError(
-                    f"{str(folder)!r} is not empty and not a study",
-                    stage="study",
-                    remedy="choose another --out",
-                )
             folder.mkdir(parents=True, exist_ok=True)
             _write_json(folder / "study.json", {"format": FORMAT, "stages": {}})
             study = cls(folder)
@@ -297,8 +288,13 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold the study in ``folder`` for one run; the lock goes with the process, however it ends.
 
     Raises:
-        StudyError: another run holds it; the error names that process.
+        StudyError: the folder holds something else, or another run holds it; the error names that process.
     """
+    ours = (folder / "study.json").exists() or (
+        folder.is_dir() and {item.name for item in folder.iterdir()} <= {"study.lock", "study.owner"}
+    )
+    if folder.exists() and not ours:
+        raise StudyError(f"{str(folder)!r} is not empty and not a study", stage="study", remedy="choose another --out")
     with disk_errors("study"):
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -65,7 +65,7 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
         columns=tuple(record.ColumnSummary.model_validate(column) for column in table["columns"]),
         preview=record.summarize_preview(pd.DataFrame(table["preview"])),
         notes=tuple(fit["notes"]),
-        seconds=study.seconds,
+        seconds={stage: spent for stage, spent in study.seconds.items() if stage != "report"},  # which is not over yet
         versions=study.versions,
         options=options.model_dump(mode="json"),
         reproduce=command(options, study.folder),

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from yoin.drivers import estimate_drivers
+from tests.drivers.plain import estimate_drivers
 from yoin.errors import UsageError
 from yoin.options import DriverOptions
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from yoin.drivers import estimate_drivers
+from tests.drivers.plain import estimate_drivers
 
 WORDS = [a + b for a in ("dog", "cat", "owl", "sky", "car", "hat", "sun", "ice", "red", "box") for b in "bdfghklmnp"]
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from tests.drivers.plain import estimate_drivers
 from tests.drivers.test_robust import brute_force
-from yoin.drivers import estimate_drivers
 from yoin.drivers.concepts import find_concepts
 from yoin.drivers.effects import lifts, q_values
 from yoin.drivers.tokens import tokenise

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from yoin import encoder
 from yoin.drivers.attribution import Attribution, attribute, check_attributions, no_attribution
 from yoin.drivers.concepts import Concepts, find_concepts, given_concepts
 from yoin.drivers.effects import Interval, adjusted, intervals, lifts, q_values
@@ -53,7 +55,7 @@ def estimate_drivers(
     media: Sequence[Hashable] | pd.Series | None = None,
     concepts: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     attributions: pd.DataFrame | None = None,
-    embed: Embed | None = None,
+    embed: Embed | Literal["installed"] | None = "installed",
     options: DriverOptions | None = None,
     row_ids: Sequence[int] | None = None,
 ) -> Drivers:
@@ -70,7 +72,8 @@ def estimate_drivers(
         media: labels of the rows' media: rows that share one are counted as dependent, as in a group.
         concepts: phrases, or concepts with their phrases, instead of those found in the captions.
         attributions: out-of-fold explanations with `yoin.values.EXPLANATION_COLUMNS` and ``fold``.
-        embed: a text encoder, with which phrases that mean the same are merged.
+        embed: a text encoder, with which phrases that mean the same are merged; by default the embedded one where it
+            is installed. None merges by words alone.
         options: what counts as enough support.
         row_ids: the captions' ids in ``attributions`` and in the result; by default a Series' own whole-number index,
             else the positions from 0.
@@ -93,7 +96,8 @@ def estimate_drivers(
         explained = check_attributions(attributions, lengths)
 
     if concepts is None:
-        vocabulary = find_concepts(rows.texts, options, clusters=rows.clusters, embed=embed)
+        merge = (encoder.embed if encoder.installed() else None) if embed == "installed" else embed
+        vocabulary = find_concepts(rows.texts, options, clusters=rows.clusters, embed=merge)
     else:
         vocabulary = given_concepts(rows.texts, concepts, options, clusters=rows.clusters)
     notes = [*rows.notes, *vocabulary.notes]

@@ -1,1 +1,21 @@
-"""."""
+"""Text regressions from captions to the metric, judged out of fold, and the verdict."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from yoin.model.ladder import fit, predictors
+    from yoin.model.signal import assess_signal
+
+__all__ = ["assess_signal", "fit", "predictors"]
+
+_HOME = {"assess_signal": "yoin.model.signal", "fit": "yoin.model.ladder", "predictors": "yoin.model.ladder"}
+
+
+def __getattr__(name: str) -> object:
+    # scikit-learn is slow to import: only who fits waits for it.
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

@@ -1,0 +1,104 @@
+"""What every text regression offers, and small things that all of them need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit
+
+from yoin.errors import UsageError
+from yoin.options import FitOptions
+from yoin.values import Progress
+
+
+class Regressor(Protocol):
+    """A regression from captions to the metric.
+
+    A class registered under the entry point ``yoin.models`` is called as ``Class(argument, options=…)``, where
+    ``argument`` is what follows the colon of ``--model name:argument``. Constructing one is quick and raises a
+    `yoin.errors.UsageError` where the model cannot be used on this machine.
+    """
+
+    notes: tuple[str, ...]
+    """Plain sentences about the last fit, for the report."""
+
+    def __init__(self, argument: str = "", *, options: FitOptions) -> None: ...
+
+    def fit(
+        self,
+        captions: list[str],
+        metric: np.ndarray,
+        *,
+        group: np.ndarray | None,
+        weight: np.ndarray | None,
+        progress: Progress,
+    ) -> None:
+        """Learn from n captions and their metric (n,); rows of one group stay on one side of any inner split."""
+
+    def predict(self, captions: list[str]) -> np.ndarray:
+        """Predictions (n,) in the metric's unit; the same captions give the same numbers."""
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted model to the existing empty ``folder``, as JSON and safetensors only."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; its predictions are the same."""
+
+
+class Meter:
+    """One progress for a job of several parts, in percent of the whole.
+
+    ``part`` gives each part its own `Progress`; parts count in proportion to the shares they were given.
+    """
+
+    def __init__(self, progress: Progress, whole: float) -> None:
+        self._progress = progress
+        self._whole = whole
+        self._before = 0.0
+
+    def part(self, share: float, note: str) -> Progress:
+        """A `Progress` for the next part; asking for it ends the part before."""
+        start, self._before = self._before, self._before + share
+        self._tell(start, note)
+
+        def progress(done: int, total: int, detail: str) -> None:
+            self._tell(start + share * min(1.0, done / max(1, total)), f"{note} {detail}".strip())
+
+        return progress
+
+    def end(self, note: str) -> None:
+        """The whole is done."""
+        self._tell(self._whole, note)
+
+    def _tell(self, at: float, note: str) -> None:
+        self._progress(round(100 * at / self._whole), 100, note)
+
+
+def outer_folds(rows: int, group: np.ndarray | None, folds: int, seed: int) -> np.ndarray:
+    """A fold number for each row, groups whole, shuffled: int array (rows,).
+
+    Raises:
+        UsageError: there is only one group.
+    """
+    label = np.arange(rows) if group is None else group
+    if len(np.unique(label)) < 2:
+        raise UsageError("all rows are in one group, so nothing can be judged", stage="model")
+    number = np.empty(rows, dtype=int)
+    splitter = GroupKFold(n_splits=min(folds, len(np.unique(label))), shuffle=True, random_state=seed)
+    for fold, (_, held) in enumerate(splitter.split(label, groups=label)):
+        number[held] = fold
+    return number
+
+
+def inner_split(rows: int, group: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers to learn from and to choose the epoch by: 12% of the rows, at least 24 or a quarter if fewer."""
+    share = max(0.12, min(24 / rows, 0.25))
+    label = np.arange(rows) if group is None else group
+    if len(np.unique(label)) < 2:
+        label = np.arange(rows)
+    splitter = GroupShuffleSplit(n_splits=1, test_size=share, random_state=seed)
+    learned, held = next(splitter.split(label, groups=label))
+    return np.sort(learned), np.sort(held)

@@ -1,0 +1,309 @@
+"""The ladder: the mean, TF-IDF, the frozen encoder, a fine-tuned one, each judged out of fold in the same folds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from yoin import encoder, registry
+from yoin.errors import StudyError, UsageError
+from yoin.features import FeatureEncoder
+from yoin.model.base import Meter, Regressor
+from yoin.model.linear import FrozenRidge, TfidfRidge, predict_given, remember, text_ridge
+from yoin.model.ridge import fit_ridge
+from yoin.model.signal import PLUS, assess_signal, group_labels, r2_interval
+from yoin.options import FitOptions, Spec
+from yoin.values import PREDICTION_COLUMNS, Embed, Fit, Predict, Progress, Rung, silent
+
+LINEAR = ("tfidf", "frozen")
+# Rough shares of the time, for the progress only.
+LINEAR_SHARE, EMBED_SHARE, FINE_TUNE_SHARE, VERDICT_SHARE = 2.0, 10.0, 100.0, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of the study as the rungs see them; n of each."""
+
+    captions: list[str]
+    metric: np.ndarray
+    features: pd.DataFrame | None
+    group: np.ndarray | None
+    weight: np.ndarray | None
+
+    def take(self, which: np.ndarray) -> _Rows:
+        return _Rows(
+            captions=[self.captions[row] for row in which],
+            metric=self.metric[which],
+            features=None if self.features is None else self.features.iloc[which],
+            group=None if self.group is None else self.group[which],
+            weight=None if self.weight is None else self.weight[which],
+        )
+
+
+def fit(
+    captions: list[str],
+    metric: np.ndarray,
+    folds: np.ndarray,
+    *,
+    row_ids: np.ndarray,
+    features: pd.DataFrame | None,
+    group: np.ndarray | None,
+    weight: np.ndarray | None,
+    options: FitOptions,
+    folder: Path,
+    progress: Progress = silent,
+) -> Fit:
+    """Fit every rung up to ``options.model`` in the given folds, and judge what the captions say.
+
+    Args:
+        captions: n texts.
+        metric: (n,) finite.
+        folds: (n,) the fold in which a row is held out.
+        row_ids: (n,) the rows' ids in the user's table.
+        features: the user's other columns, n rows in the same order, or None.
+        group: (n,) labels of rows that belong together, or None.
+        weight: (n,) above zero, or None.
+        options: the model asked for, and how it is trained and judged.
+        folder: where each fold's captions-only model is written, as ``fold-K``; emptied first.
+        progress: told in percent of the whole.
+
+    Returns:
+        out-of-fold predictions of all rungs (a rung after the other, rows in order), the rungs, the verdict.
+
+    Raises:
+        UsageError: there is no such model, it cannot be used here, or inputs do not fit together.
+        StudyError: a fold's model cannot be written.
+    """
+    rows = _checked(captions, metric, folds, features, group, weight)
+    make = _maker(options)
+    make()  # what cannot be used says so before any work is done
+    rungs, notes = _rungs_from_captions(options.model)
+    names = ["mean", *rungs, *([] if features is None else ["features", *(rung + PLUS for rung in rungs)])]
+    _empty(folder)
+
+    each = len(np.unique(folds))
+    meter = Meter(progress, VERDICT_SHARE + EMBED_SHARE * ("frozen" in rungs) + sum(map(_share, names)))
+    embed = remember(lambda texts: encoder.embed(texts, progress=meter.part(EMBED_SHARE, "embedding captions")))
+    predictions: dict[str, np.ndarray] = {}
+    seconds: dict[str, float] = {}
+    for name in names:
+        started = time.perf_counter()
+        predictions[name] = np.empty(len(rows.metric))
+        if name == "frozen":
+            embed(rows.captions)
+        for fold in np.unique(folds):
+            learned, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+            told = meter.part(_share(name) / each, f"{name}, fold {fold + 1}")
+            train, other = rows.take(learned), rows.take(held)
+            if name == "mean":
+                predictions[name][held] = np.average(train.metric, weights=train.weight)
+            elif name == "features" or name.endswith(PLUS):
+                predictions[name][held] = _with_features(name, train, other, make, embed, told)
+            else:
+                model = _captions_model(name, options, make, embed)
+                model.fit(train.captions, train.metric, group=train.group, weight=train.weight, progress=told)
+                predictions[name][held] = model.predict(other.captions)
+                notes += [f"{name}, fold {fold + 1}: {note}" for note in model.notes]
+                if name == options.model:
+                    _save(model, folder / f"fold-{fold}")
+        seconds[name] = time.perf_counter() - started
+
+    meter.part(VERDICT_SHARE, "verdict")
+    signal = assess_signal(
+        rows.metric,
+        predictions,
+        captions=rows.captions,
+        features=features,
+        group=rows.group,
+        weight=rows.weight,
+        folds=folds,
+        permutations=options.permutations,
+        bootstrap=options.bootstrap,
+        seed=options.seed,
+        embed=embed if "frozen" in rungs else None,
+    )
+    about = {"model": options.model, "folds": [int(fold) for fold in np.unique(folds)]}
+    (folder / "model.json").write_text(json.dumps(about), encoding="utf-8")
+    if features is not None:
+        notes += FeatureEncoder().fit(features).notes
+    meter.end(signal.verdict)
+    return Fit(
+        predictions=_frame(predictions, np.asarray(row_ids), folds, rows.metric),
+        rungs=tuple(_judge(name, predictions[name], seconds[name], rows, options) for name in names),
+        signal=signal,
+        model=options.model,
+        notes=tuple(notes),
+    )
+
+
+def predictors(folder: Path) -> dict[int, Predict]:
+    """Each fold's captions-only model as a function of texts, by fold; read when first called.
+
+    A row's caption given to the function of the row's fold gives its out-of-fold prediction.
+
+    Raises:
+        StudyError: ``folder`` holds no fitted models.
+    """
+    try:
+        about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StudyError(f"there are no fitted models in {folder}", stage="model", remedy="run: yoin fit") from error
+    kind = registry.load("models", Spec.parse(about["model"]).name)
+    return {fold: _lazy(kind, folder / f"fold-{fold}") for fold in about["folds"]}
+
+
+def _lazy(kind: type[Regressor], folder: Path) -> Predict:
+    loaded: list[Regressor] = []
+
+    def predict(texts: list[str]) -> np.ndarray:
+        if not loaded:
+            loaded.append(kind.load(folder))
+        return loaded[0].predict(texts)
+
+    return predict
+
+
+def _checked(
+    captions: list[str],
+    metric: np.ndarray,
+    folds: np.ndarray,
+    features: pd.DataFrame | None,
+    group: np.ndarray | None,
+    weight: np.ndarray | None,
+) -> _Rows:
+    sizes = {
+        "captions": len(captions),
+        "folds": len(folds),
+        "feature rows": None if features is None else len(features),
+        "group labels": None if group is None else len(group),
+        "weights": None if weight is None else len(weight),
+    }
+    for what, size in sizes.items():
+        if size is not None and size != len(metric):
+            raise UsageError(f"there are {size} {what} for {len(metric)} metrics", stage="model")
+    values = np.asarray(metric, dtype=float)
+    if not np.all(np.isfinite(values)):
+        row = int(np.flatnonzero(~np.isfinite(values))[0]) + 1
+        raise UsageError("the metric is missing or infinite", stage="model", row=row, remedy="leave the row out")
+    if len(np.unique(folds)) < 2:
+        raise UsageError("all rows are in one fold, so nothing can be judged", stage="model")
+    return _Rows(
+        captions=list(captions),
+        metric=values,
+        features=features,
+        group=group_labels(group, len(values)),
+        weight=None if weight is None else np.asarray(weight, dtype=float),
+    )
+
+
+def _maker(options: FitOptions) -> Callable[[], Regressor]:
+    """What makes an unfitted model of the kind asked for."""
+    spec = Spec.parse(options.model)
+    kind = registry.load("models", spec.name)
+    if spec.name == "bert" and not spec.model:
+        raise UsageError("the model bert needs a folder or a name", stage="model", remedy="write bert:FOLDER")
+
+    def make() -> Regressor:
+        model: Regressor = kind(spec.model, options=options)
+        return model
+
+    return make
+
+
+def _rungs_from_captions(asked: str) -> tuple[list[str], list[str]]:
+    """The rungs that read captions, cheapest first, up to the one asked for; notes on what is left out."""
+    below = list(LINEAR[: LINEAR.index(asked)]) if asked in LINEAR else list(LINEAR)
+    if "frozen" in below and not encoder.installed():
+        below.remove("frozen")
+        return [*below, asked], ["the rung frozen was left out: it needs pip install 'yoin[offline]'"]
+    return [*below, asked], []
+
+
+def _captions_model(name: str, options: FitOptions, make: Callable[[], Regressor], embed: Embed) -> Regressor:
+    if name == "frozen":
+        return FrozenRidge(options=options, embed=embed)
+    return TfidfRidge(options=options) if name == "tfidf" else make()
+
+
+def _with_features(
+    name: str, train: _Rows, other: _Rows, make: Callable[[], Regressor], embed: Embed, progress: Progress
+) -> np.ndarray:
+    """Predictions for ``other`` of the features alone, or of the features and the captions."""
+    if train.features is None or other.features is None:
+        raise UsageError("there are no features", stage="model")
+    columns = FeatureEncoder().fit(train.features)
+    given = columns.transform(train.features), columns.transform(other.features)
+    metric, rung = train.metric[:, None], name.removesuffix(PLUS)
+    if rung in LINEAR:
+        model = text_ridge(rung, embed)
+        text = model.learn(train.captions), model.matrix(other.captions)
+        return predict_given(text, given, metric, weight=train.weight, group=train.group)[1][:, 0]
+    known = fit_ridge(given[0], metric, weight=train.weight, group=train.group)
+    alone = known.predict(given[1])[:, 0]
+    if name == "features":
+        return alone
+    # A fine-tuned model learns what the features leave of the metric in the training rows.
+    rest = replace(train, metric=train.metric - known.predict(given[0])[:, 0])
+    tuned = make()
+    tuned.fit(rest.captions, rest.metric, group=rest.group, weight=rest.weight, progress=progress)
+    return np.asarray(alone + tuned.predict(other.captions))
+
+
+def _judge(name: str, prediction: np.ndarray, seconds: float, rows: _Rows, options: FitOptions) -> Rung:
+    r2, low, high = r2_interval(
+        rows.metric,
+        prediction,
+        group=rows.group,
+        weight=rows.weight,
+        bootstrap=options.bootstrap,
+        seed=options.seed,
+    )
+    # The mean differs a little from fold to fold, in the wrong direction; its ranks say nothing.
+    ranked = name != "mean" and np.ptp(prediction) > 0 and np.ptp(rows.metric) > 0
+    return Rung(
+        name=name,
+        rmse=float(np.sqrt(np.average((rows.metric - prediction) ** 2, weights=rows.weight))),
+        r2=r2,
+        r2_low=low,
+        r2_high=high,
+        spearman=float(spearmanr(rows.metric, prediction).statistic) if ranked else 0.0,
+        seconds=seconds,
+    )
+
+
+def _frame(
+    predictions: Mapping[str, np.ndarray], row_ids: np.ndarray, folds: np.ndarray, metric: np.ndarray
+) -> pd.DataFrame:
+    frames = [
+        pd.DataFrame({"row_id": row_ids, "model": name, "fold": folds, "metric": metric, "prediction": values})
+        for name, values in predictions.items()
+    ]
+    return pd.concat(frames, ignore_index=True)[list(PREDICTION_COLUMNS)]
+
+
+def _share(name: str) -> float:
+    if name in ("mean", "features"):
+        return 0.1
+    return LINEAR_SHARE if name.removesuffix(PLUS) in LINEAR else FINE_TUNE_SHARE
+
+
+def _empty(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+
+
+def _save(model: Regressor, folder: Path) -> None:
+    try:
+        folder.mkdir()
+        model.save(folder)
+    except OSError as error:
+        raise StudyError(f"a fold's model could not be written ({error})", stage="model") from error

@@ -1,0 +1,230 @@
+"""The linear rungs: TF-IDF and the frozen encoder, each with an exact ridge; the features alone; both together."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from yoin import encoder
+from yoin.model.ridge import Ridge, fit_ridge, least_squares
+from yoin.options import FitOptions
+from yoin.values import Embed, Progress, silent
+
+# The exact ridge takes the smaller of rows and terms cubed: with many rows the terms must be fewer.
+MOST_TERMS = 5000
+MOST_TERMS_OF_MANY_ROWS = 2500
+CJK_SHARE = 0.2
+
+
+class TextRidge(ABC):
+    """A ridge on a matrix made of the captions; a subclass says how the matrix is made."""
+
+    def __init__(self, argument: str = "", *, options: FitOptions | None = None) -> None:
+        self.notes: tuple[str, ...] = ()
+        self._ridge = Ridge(np.zeros((0, 1)), np.zeros(1), np.zeros(1))
+
+    @abstractmethod
+    def learn(self, captions: list[str]) -> np.ndarray:
+        """Learn how captions become columns, from the training captions; their matrix (n, p)."""
+
+    @abstractmethod
+    def matrix(self, captions: list[str]) -> np.ndarray:
+        """The matrix (m, p) of any captions."""
+
+    def fit(
+        self,
+        captions: list[str],
+        metric: np.ndarray,
+        *,
+        group: np.ndarray | None = None,
+        weight: np.ndarray | None = None,
+        progress: Progress = silent,
+    ) -> None:
+        """Learn the columns and the ridge."""
+        self._ridge = fit_ridge(self.learn(captions), metric[:, None], weight=weight, group=group)
+
+    def predict(self, captions: list[str]) -> np.ndarray:
+        """Predictions (n,) in the metric's unit."""
+        return self._ridge.predict(self.matrix(captions))[:, 0]
+
+    def save(self, folder: Path) -> None:
+        """Write ``ridge.json``."""
+        state = {
+            "coefficients": self._ridge.coefficients[:, 0].tolist(),
+            "intercept": float(self._ridge.intercepts[0]),
+            **self._state(),
+        }
+        (folder / "ridge.json").write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read ``ridge.json``."""
+        state = json.loads((folder / "ridge.json").read_text(encoding="utf-8"))
+        model = cls()
+        coefficients = np.array(state["coefficients"], dtype=float)
+        model._ridge = Ridge(coefficients[:, None], np.array([state["intercept"]]), np.zeros(1))
+        model._restore(state)
+        return model
+
+    @abstractmethod
+    def _state(self) -> dict[str, object]:
+        """What `learn` learned, as JSON."""
+
+    @abstractmethod
+    def _restore(self, state: dict[str, object]) -> None:
+        """Take back what `_state` gave."""
+
+
+class TfidfRidge(TextRidge):
+    """TF-IDF of words and word pairs (of runs of one to three characters in Chinese and Japanese text) and a ridge.
+
+    Terms seen in one training caption only are left out; the vocabulary is the most frequent 5,000 terms
+    (2,500 where there are more than 2,500 rows).
+    """
+
+    def __init__(self, argument: str = "", *, options: FitOptions | None = None) -> None:
+        super().__init__(argument, options=options)
+        self._vectorizer: TfidfVectorizer | None = None
+        self._characters = False
+
+    def learn(self, captions: list[str]) -> np.ndarray:
+        """Choose the vocabulary on the training captions; their matrix (n, terms)."""
+        self._characters = _cjk_share(captions) > CJK_SHARE
+        most = MOST_TERMS if len(captions) <= MOST_TERMS_OF_MANY_ROWS else MOST_TERMS_OF_MANY_ROWS
+        for fewest in (2, 1):
+            vectorizer = _vectorizer(self._characters, min_df=fewest, max_features=most)
+            try:
+                matrix = vectorizer.fit_transform(captions)
+            except ValueError:  # no term is that frequent
+                continue
+            self._vectorizer = vectorizer
+            return np.asarray(matrix.toarray())
+        self._vectorizer = None
+        return np.zeros((len(captions), 0))
+
+    def matrix(self, captions: list[str]) -> np.ndarray:
+        """The matrix (m, terms) of any captions."""
+        if self._vectorizer is None:
+            return np.zeros((len(captions), 0))
+        return np.asarray(self._vectorizer.transform(captions).toarray())
+
+    def _state(self) -> dict[str, object]:
+        if self._vectorizer is None:
+            return {"characters": self._characters, "terms": [], "idf": []}
+        return {
+            "characters": self._characters,
+            "terms": self._vectorizer.get_feature_names_out().tolist(),
+            "idf": self._vectorizer.idf_.tolist(),
+        }
+
+    def _restore(self, state: dict[str, object]) -> None:
+        self._characters = bool(state["characters"])
+        if state["terms"]:
+            self._vectorizer = _vectorizer(self._characters, vocabulary=state["terms"])
+            self._vectorizer.idf_ = np.array(state["idf"])
+
+
+class FrozenRidge(TextRidge):
+    """The embedded frozen encoder (all-MiniLM-L6-v2) and a ridge.
+
+    Args:
+        argument: not used.
+        options: not used.
+        embed: the encoder; a caller that embeds the same captions again passes one that remembers.
+    """
+
+    def __init__(self, argument: str = "", *, options: FitOptions | None = None, embed: Embed | None = None) -> None:
+        super().__init__(argument, options=options)
+        if embed is None:
+            encoder.model_path()  # says at once where the encoder is missing
+        self._embed: Embed = embed or encoder.embed
+
+    def learn(self, captions: list[str]) -> np.ndarray:
+        """Nothing is learned: the frozen embeddings (n, 384)."""
+        return self.matrix(captions)
+
+    def matrix(self, captions: list[str]) -> np.ndarray:
+        """The frozen embeddings (m, 384)."""
+        return self._embed(captions).astype(float)
+
+    def _state(self) -> dict[str, object]:
+        return {}
+
+    def _restore(self, state: dict[str, object]) -> None:
+        return
+
+
+def predict_given(
+    text: tuple[np.ndarray, np.ndarray],
+    given: tuple[np.ndarray, np.ndarray],
+    metrics: np.ndarray,
+    *,
+    weight: np.ndarray | None,
+    group: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Predict from the features alone, and from the features and the text.
+
+    The features go first: the text's columns and the metric are both rid of what the features say by least
+    squares, and the rest of the metric is regressed on the rest of the text by a ridge (Frisch-Waugh-Lovell). So
+    the text competes for what the features leave, with a penalty of its own that may be infinite: the pair is
+    hardly ever worse than the features alone, which a joint ridge with one penalty is when one block is wide and
+    idle. Least squares, not a ridge, because shrinking leaves a rest of the features in the metric and in the
+    text, and a text that merely echoes a feature would pass for a gain. The features' own prediction is a ridge.
+
+    Args:
+        text: matrices of the training (n, p) and the other (m, p) rows.
+        given: design matrices of the features, (n, q) and (m, q).
+        metrics: (n, t).
+        weight: (n,).
+        group: (n,).
+
+    Returns:
+        two arrays (m, t): from the features; from the features and the text.
+    """
+    alone = fit_ridge(given[0], metrics, weight=weight, group=group).predict(given[1])
+    in_text = least_squares(given[0], text[0], weight=weight)
+    in_metric = least_squares(given[0], metrics, weight=weight)
+    rest = fit_ridge(
+        text[0] - in_text.predict(given[0]),
+        metrics - in_metric.predict(given[0]),
+        weight=weight,
+        group=group,
+        spent=given[0],
+    )
+    other = text[1] - in_text.predict(given[1])
+    return alone, alone + rest.predict(other)
+
+
+def remember(embed: Embed) -> Embed:
+    """``embed`` that embeds a text once in its life."""
+    known: dict[str, np.ndarray] = {}
+
+    def remembered(texts: list[str]) -> np.ndarray:
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            known.update(zip(new, embed(new), strict=True))
+        return np.array([known[text] for text in texts])
+
+    return remembered
+
+
+def text_ridge(rung: str, embed: Embed | None) -> TextRidge:
+    """The unfitted model of a linear rung: ``tfidf`` or ``frozen``."""
+    return FrozenRidge(embed=embed) if rung == "frozen" else TfidfRidge()
+
+
+def _vectorizer(characters: bool, **settings: object) -> TfidfVectorizer:
+    pieces = {"analyzer": "char", "ngram_range": (1, 3)} if characters else {"ngram_range": (1, 2)}
+    return TfidfVectorizer(sublinear_tf=True, **pieces, **settings)
+
+
+def _cjk_share(captions: list[str]) -> float:
+    """Share of kana, ideographs and hangul-free CJK among the letters of (a sample of) the captions."""
+    letters = [letter for caption in captions[:500] for letter in caption if letter.isalpha()]
+    cjk = sum("\u3040" <= letter <= "\u30ff" or "\u3400" <= letter <= "\u9fff" for letter in letters)
+    return cjk / max(1, len(letters))

@@ -1,0 +1,183 @@
+"""The whole run from the command line, on captions that are there already and linear rungs: quick."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+
+import yoin as yoin_package
+from tests.e2e.conftest import Yoin, summary_of
+from yoin.values import CAPTION_COLUMNS, DRIVER_COLUMNS, EXPLANATION_COLUMNS, PREDICTION_COLUMNS
+
+QUICK = ("--caption", "caption", "--metric", "score", "--model", "tfidf", "--explain", 12)
+
+
+def test_a_run_leaves_every_artefact_and_they_agree(yoin: Yoin, table: Path, tmp_path: Path) -> None:
+    done = yoin("run", table.name, *QUICK, "--features", "year")
+    assert done.returncode == 0, done.stderr
+    study = tmp_path / "scores.yoin"
+    captions = pd.read_parquet(study / "captions.parquet")
+    predictions = pd.read_parquet(study / "predictions.parquet")
+    explanations = pd.read_parquet(study / "explanations.parquet")
+    drivers = pd.read_parquet(study / "drivers.parquet")
+    assert tuple(captions) == CAPTION_COLUMNS
+    assert captions["row_id"].tolist() == list(range(120))
+    assert tuple(predictions) == PREDICTION_COLUMNS
+    assert tuple(explanations) == EXPLANATION_COLUMNS
+    assert tuple(drivers) == tuple(pd.read_csv(study / "drivers.csv")) == DRIVER_COLUMNS
+
+    summary = summary_of(study)
+    schema = json.loads((Path(__file__).parents[2] / "docs" / "summary.schema.json").read_text("utf-8"))
+    jsonschema.validate(summary, schema)
+    assert summary["rows"]["read"] == summary["rows"]["used"] + sum(summary["rows"]["dropped"].values())
+    assert [model["name"] for model in summary["models"]] == ["mean", "tfidf", "features", "tfidf+features"]
+    assert summary["signal"]["verdict"] == "signal"
+    assert summary["drivers"]["tested"] == drivers["p"].notna().sum()
+    assert summary["drivers"]["significant"] == (drivers["q"] < 0.05).sum()
+
+    for name, rung in predictions.groupby("model"):
+        error = rung["metric"] - rung["prediction"]
+        told = next(model for model in summary["models"] if model["name"] == name)
+        assert told["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)))
+        assert told["r2"] == pytest.approx(1 - np.sum(error**2) / np.sum((rung["metric"] - rung["metric"].mean()) ** 2))
+    barn = drivers.set_index("concept").filter(like="barn", axis=0)
+    assert (barn["lift"] > 1).all()
+    assert (barn["q"] < 0.001).all()
+    assert (study / "report.html").stat().st_size > 10_000
+
+
+def test_explanations_add_up_cover_the_caption_and_come_from_the_model_that_never_saw_it(
+    yoin: Yoin, table: Path, tmp_path: Path
+) -> None:
+    assert yoin("run", table.name, *QUICK, "--seed", 7).returncode == 0
+    study = yoin_package.Study(tmp_path / "scores.yoin")
+    spans, captions = study.explanations, study.captions.set_index("row_id")["caption"]
+    assert spans["row_id"].nunique() == 12
+    out_of_fold = study.predictions.query("model == 'tfidf'").set_index("row_id")["prediction"]
+    sd = study.summary.metric.sd
+    assert sd is not None
+    for row_id, row in spans.groupby("row_id"):
+        caption = captions[row_id]
+        assert row["prediction"].iloc[0] == pytest.approx(out_of_fold[row_id], abs=1e-6)
+        assert row["value"].sum() + row["base_value"].iloc[0] == pytest.approx(out_of_fold[row_id], abs=1e-3 * sd)
+        assert (row["start"].to_numpy()[1:] >= row["end"].to_numpy()[:-1]).all()
+        assert [caption[start:end] for start, end in zip(row["start"], row["end"], strict=True)] == row["text"].tolist()
+        covered = "".join(row["text"])
+        assert all(word.strip(".,") in covered for word in caption.split())
+
+
+def test_the_same_command_again_does_nothing_and_one_changed_option_redoes_what_depends_on_it(
+    yoin: Yoin, table: Path, tmp_path: Path
+) -> None:
+    assert yoin("run", table.name, *QUICK).returncode == 0
+    study = tmp_path / "scores.yoin"
+    before = {path: path.stat().st_mtime_ns for path in study.iterdir() if path.suffix in (".parquet", ".csv", ".html")}
+    again = yoin("run", table.name, *QUICK)
+    assert "nothing to do" in again.stdout
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+    assert yoin_package.Study(study).ran == ()
+    changed = yoin_package.run(
+        table, caption="caption", metric="score", model="tfidf", explain=5, out=study, features=()
+    )
+    assert changed.ran == ("explain", "drivers", "report")
+    assert changed.explanations["row_id"].nunique() == 5
+
+    table.write_text(table.read_text("utf-8").replace("sleeping", "jumping"), "utf-8")
+    assert yoin_package.run(table, caption="caption", metric="score", model="tfidf", explain=5, out=study).ran == (
+        "table",
+        "caption",
+        "fit",
+        "explain",
+        "drivers",
+        "report",
+    )
+
+
+def test_stage_commands(yoin: Yoin, table: Path, tmp_path: Path) -> None:
+    assert yoin("run", table.name, *QUICK, "--out", "s").returncode == 0
+    assert "nothing to do" in yoin("report", "s").stdout
+    (tmp_path / "s" / "report.html").unlink()
+    assert json.loads(yoin("report", "s", "--json").stdout)["ran"] == ["report"]
+    assert (tmp_path / "s" / "report.html").exists()
+    assert json.loads(yoin("explain", "s", "--explain", 3, "--json").stdout)["ran"] == ["explain"]
+    missing = yoin("drivers", tmp_path / "nothing")
+    assert missing.returncode == 2
+    assert "is not a study" in missing.stderr
+
+
+def test_the_report_needs_neither_the_table_nor_a_model(yoin: Yoin, table: Path, tmp_path: Path) -> None:
+    assert yoin("run", table.name, *QUICK, "--out", "s").returncode == 0
+    page = (tmp_path / "s" / "report.html").read_bytes()
+    table.unlink()
+    shutil.rmtree(tmp_path / "s" / "models")
+    (tmp_path / "s" / "report.html").unlink()
+    done = yoin("report", "s")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "s" / "report.html").read_bytes() == page
+
+
+def test_json_is_the_summary(yoin: Yoin, table: Path, tmp_path: Path) -> None:
+    done = yoin("run", table.name, *QUICK, "--json")
+    assert json.loads(done.stdout) == summary_of(tmp_path / "scores.yoin")
+    assert done.stderr == ""
+
+
+def test_killed_at_any_moment_a_run_goes_on(yoin: Yoin, table: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "yoin", "run", table.name, *map(str, QUICK)]
+    for seconds in (0.3, 1.0, 1.7, 2.4, 3.1):
+        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+            time.sleep(seconds)
+            os.kill(run.pid, signal.SIGKILL)
+        for artefact in (tmp_path / "scores.yoin").glob("*.parquet"):
+            pd.read_parquet(artefact)  # never half a file
+    done = yoin("run", table.name, *QUICK)
+    assert done.returncode == 0, done.stderr
+    fresh = yoin_package.run(
+        table, caption="caption", metric="score", model="tfidf", explain=12, out=tmp_path / "other"
+    )
+    resumed = yoin_package.Study(tmp_path / "scores.yoin")
+    pd.testing.assert_frame_equal(resumed.predictions, fresh.predictions)
+    pd.testing.assert_frame_equal(resumed.drivers, fresh.drivers)
+
+
+def test_interrupted_a_run_says_so_and_ends_with_130(table: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "yoin", "run", table.name, *map(str, QUICK)]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        while not (tmp_path / "scores.yoin" / "captions.parquet").exists():
+            time.sleep(0.02)
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate()
+    assert run.returncode == 130
+    assert said == "yoin: interrupted; the same command goes on where this one stopped.\n"
+
+
+def test_shap_plots_run_on_a_study(yoin: Yoin, table: Path, tmp_path: Path) -> None:
+    shap = pytest.importorskip("shap")
+    assert yoin("run", table.name, *QUICK).returncode == 0
+    study = yoin_package.Study(tmp_path / "scores.yoin")
+    rows = sorted(study.explanations["row_id"].unique())
+    explanation = study.explanation(rows[:3])
+    assert isinstance(explanation, shap.Explanation)
+    assert len(explanation) == 3
+    assert "barn" in shap.plots.text(study.explanation(), display=False)
+    with pytest.raises(yoin_package.UsageError, match="row 10001"):
+        study.explanation([10000])
+
+
+def test_a_study_shows_itself_in_a_notebook(yoin: Yoin, table: Path, tmp_path: Path) -> None:
+    assert yoin("run", table.name, *QUICK).returncode == 0
+    shown = yoin_package.Study(tmp_path / "scores.yoin")._repr_html_()
+    assert shown.startswith('<iframe sandbox="allow-scripts" srcdoc="')
+    assert shown.count("<") == 2  # the page inside is text
