@@ -13,7 +13,7 @@ import yoin
 
 SOURCE = Path(yoin.__file__).parent
 STAGES = {"table", "media", "captions", "model", "explanations", "drivers", "report"}
-SHARED = {"values", "errors", "options", "registry", "language", "features", "encoder", "images", "ledger"}
+SHARED = {"values", "errors", "options", "registry", "language", "features", "encoder", "images", "ledger", "files"}
 JOINERS = {
     "pipeline",
     "stages",

@@ -97,6 +97,7 @@ def test_the_same_command_again_does_nothing_and_one_changed_option_redoes_what_
     table.write_text(table.read_text("utf-8").replace("sleeping", "jumping"), "utf-8")
     assert yoin_package.run(table, caption="caption", metric="score", model="tfidf", explain=5, out=study).ran == (
         "table",
+        "fetch",
         "caption",
         "fit",
         "explain",

@@ -146,7 +146,7 @@ def test_a_meter_adds_up() -> None:
 def test_the_whole_ladder_on_a_few_real_texts(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     captions = [f"A {text} poster." for text in make_captions(60, length=3)]
     metric = make_metric(captions, 0.2)
-    found = climb(captions, metric, tmp_path, "minilm", folds=2)
+    found = climb(captions, metric, tmp_path, "minilm")
     assert [rung.name for rung in found.rungs] == ["mean", "tfidf", "frozen", "minilm"]
     assert found.rungs[-1].r2 > 0.3
     assert (found.signal.verdict, found.signal.test_rung) == ("signal", "frozen")
@@ -154,6 +154,6 @@ def test_the_whole_ladder_on_a_few_real_texts(tmp_path: Path, capfd: pytest.Capt
     for fold, group in rows.groupby("fold"):
         texts = [captions[row] for row in group.index]
         np.testing.assert_allclose(predictors(tmp_path)[fold](texts), group.prediction, atol=1e-4 * metric.std())
-    again = climb(captions, metric, tmp_path, "minilm", folds=2)
+    again = climb(captions, metric, tmp_path, "minilm")
     pd.testing.assert_frame_equal(again.predictions, found.predictions)
     assert capfd.readouterr() == ("", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -11,6 +12,14 @@ from sklearn.model_selection import GroupKFold, GroupShuffleSplit
 from yoin.errors import UsageError
 from yoin.options import FitOptions
 from yoin.values import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Rows (k,) of the training rows that a fit did not learn from, and its predictions (k,) for them."""
+
+    rows: np.ndarray
+    predictions: np.ndarray
 
 
 class Regressor(Protocol):
@@ -23,6 +32,8 @@ class Regressor(Protocol):
 
     notes: tuple[str, ...]
     """Plain sentences about the last fit, for the report."""
+    held_out: HeldOut | None
+    """What the last fit held out to choose by, and predicted; None where it held nothing out."""
 
     def __init__(self, argument: str = "", *, options: FitOptions) -> None: ...
 

@@ -11,13 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.util import hash_pandas_object
 from scipy.stats import spearmanr
 
 from yoin import encoder, registry
 from yoin.errors import StudyError, UsageError
 from yoin.features import FeatureEncoder
-from yoin.model.base import Meter, Regressor
+from yoin.files import digest
+from yoin.model.base import HeldOut, Meter, Regressor
 from yoin.model.linear import FrozenRidge, TfidfRidge, predict_given, remember, text_ridge
+from yoin.model.parts import Part, Parts
 from yoin.model.ridge import fit_ridge
 from yoin.model.signal import PLUS, assess_signal, group_labels, r2_interval
 from yoin.options import FitOptions, Spec
@@ -72,7 +75,8 @@ def fit(
         group: (n,) labels of rows that belong together, or None.
         weight: (n,) above zero, or None.
         options: the model asked for, and how it is trained and judged.
-        folder: where each fold's captions-only model is written, as ``fold-K``; emptied first.
+        folder: where each fold's captions-only model is written, as ``fold-K``; a fit of the same inputs that was
+            stopped goes on from what it left here.
         progress: told in percent of the whole.
 
     Returns:
@@ -87,34 +91,42 @@ def fit(
     make()  # what cannot be used says so before any work is done
     rungs, notes = _rungs_from_captions(options.model)
     names = ["mean", *rungs, *([] if features is None else ["features", *(rung + PLUS for rung in rungs)])]
-    _empty(folder)
+    parts = Parts(folder, _digest(rows, folds, options))
 
-    each = len(np.unique(folds))
+    numbers = np.unique(folds)
     meter = Meter(progress, VERDICT_SHARE + EMBED_SHARE * ("frozen" in rungs) + sum(map(_share, names)))
     embed = remember(lambda texts: encoder.embed(texts, progress=meter.part(EMBED_SHARE, "embedding captions")))
-    predictions: dict[str, np.ndarray] = {}
-    seconds: dict[str, float] = {}
-    for name in names:
-        started = time.perf_counter()
-        predictions[name] = np.empty(len(rows.metric))
-        if name == "frozen":
-            embed(rows.captions)
-        for fold in np.unique(folds):
+    predictions = {name: np.empty(len(rows.metric)) for name in names}
+    seconds = dict.fromkeys(names, 0.0)
+    for number, name in enumerate(names):
+        for fold in numbers:
+            told = meter.part(_share(name) / len(numbers), f"{name}, fold {fold + 1}")
             learned, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-            told = meter.part(_share(name) / each, f"{name}, fold {fold + 1}")
-            train, other = rows.take(learned), rows.take(held)
-            if name == "mean":
-                predictions[name][held] = np.average(train.metric, weights=train.weight)
-            elif name == "features" or name.endswith(PLUS):
-                predictions[name][held] = _with_features(name, train, other, make, embed, told)
-            else:
-                model = _captions_model(name, options, make, embed)
-                model.fit(train.captions, train.metric, group=train.group, weight=train.weight, progress=told)
-                predictions[name][held] = model.predict(other.captions)
-                notes += [f"{name}, fold {fold + 1}: {note}" for note in model.notes]
-                if name == options.model:
-                    _save(model, folder / f"fold-{fold}")
-        seconds[name] = time.perf_counter() - started
+            part = parts.find(number, fold)
+            if part is None:
+                train, other = rows.take(learned), rows.take(held)
+                started = time.perf_counter()
+                if name == "mean":
+                    part = Part(np.full(len(held), np.average(train.metric, weights=train.weight)), 0.0)
+                elif name == "features" or (name.removesuffix(PLUS) in LINEAR and name.endswith(PLUS)):
+                    part = Part(_with_features(name, train, other, embed), 0.0)
+                elif name.endswith(PLUS):
+                    below, tuned = rungs[-2], rungs[-1]
+                    inside = parts.find(names.index(tuned), fold)
+                    share = _share_of_gap(below, train, inside.held_out if inside else None, embed)
+                    gap = predictions[tuned][held] - predictions[below][held]
+                    part = Part(predictions[below + PLUS][held] + share * gap, 0.0)
+                else:
+                    model = _captions_model(name, options, make, embed)
+                    model.fit(train.captions, train.metric, group=train.group, weight=train.weight, progress=told)
+                    part = Part(model.predict(other.captions), 0.0, model.held_out, model.notes)
+                    if name == options.model:
+                        _save(model, folder / f"fold-{fold}")
+                part = replace(part, seconds=time.perf_counter() - started)
+                parts.keep(number, fold, part)
+            predictions[name][held] = part.predictions
+            seconds[name] += part.seconds
+            notes += [f"{name}, fold {fold + 1}: {note}" for note in part.notes]
 
     meter.part(VERDICT_SHARE, "verdict")
     signal = assess_signal(
@@ -132,6 +144,7 @@ def fit(
     )
     about = {"model": options.model, "folds": [int(fold) for fold in np.unique(folds)]}
     (folder / "model.json").write_text(json.dumps(about), encoding="utf-8")
+    parts.clear()
     if features is not None:
         notes += FeatureEncoder().fit(features).notes
     meter.end(signal.verdict)
@@ -233,28 +246,49 @@ def _captions_model(name: str, options: FitOptions, make: Callable[[], Regressor
     return TfidfRidge(options=options) if name == "tfidf" else make()
 
 
-def _with_features(
-    name: str, train: _Rows, other: _Rows, make: Callable[[], Regressor], embed: Embed, progress: Progress
-) -> np.ndarray:
-    """Predictions for ``other`` of the features alone, or of the features and the captions."""
+def _with_features(name: str, train: _Rows, other: _Rows, embed: Embed) -> np.ndarray:
+    """Predictions for ``other`` of the features alone, or of the features and a linear rung's view of the captions."""
     if train.features is None or other.features is None:
         raise UsageError("there are no features", stage="model")
     columns = FeatureEncoder().fit(train.features)
     given = columns.transform(train.features), columns.transform(other.features)
-    metric, rung = train.metric[:, None], name.removesuffix(PLUS)
-    if rung in LINEAR:
-        model = text_ridge(rung, embed)
-        text = model.learn(train.captions), model.matrix(other.captions)
-        return predict_given(text, given, metric, weight=train.weight, group=train.group)[1][:, 0]
-    known = fit_ridge(given[0], metric, weight=train.weight, group=train.group)
-    alone = known.predict(given[1])[:, 0]
+    metric = train.metric[:, None]
     if name == "features":
-        return alone
-    # A fine-tuned model learns what the features leave of the metric in the training rows.
-    rest = replace(train, metric=train.metric - known.predict(given[0])[:, 0])
-    tuned = make()
-    tuned.fit(rest.captions, rest.metric, group=rest.group, weight=rest.weight, progress=progress)
-    return np.asarray(alone + tuned.predict(other.captions))
+        return fit_ridge(given[0], metric, weight=train.weight, group=train.group).predict(given[1])[:, 0]
+    model = text_ridge(name.removesuffix(PLUS), embed)
+    text = model.learn(train.captions), model.matrix(other.captions)
+    return predict_given(text, given, metric, weight=train.weight, group=train.group)[1][:, 0]
+
+
+def _share_of_gap(below: str, train: _Rows, held_out: HeldOut | None, embed: Embed) -> float:
+    """How much of what fine-tuning adds to the linear rung ``below`` belongs beside the features, from 0 to 1.
+
+    A fine-tuned model beside features would have to be trained again on what the features leave, at twice the
+    cost. Instead its gap to the linear rung is added to that rung with features, in the share that fits best on
+    the rows that the fine-tuning held out: training rows that neither model has learned from.
+    """
+    if held_out is None:
+        return 1.0
+    learned = np.setdiff1d(np.arange(len(train.metric)), held_out.rows)
+    inner, held = train.take(learned), train.take(held_out.rows)
+    model = text_ridge(below, embed)
+    model.fit(inner.captions, inner.metric, group=inner.group, weight=inner.weight)
+    gap = held_out.predictions - model.predict(held.captions)
+    rest = held.metric - _with_features(below + PLUS, inner, held, embed)
+    weight = np.ones(len(rest)) if held.weight is None else held.weight
+    spread = float(np.sum(weight * gap**2))
+    return float(np.clip(np.sum(weight * gap * rest) / spread, 0.0, 1.0)) if spread > 0 else 0.0
+
+
+def _digest(rows: _Rows, folds: np.ndarray, options: FitOptions) -> str:
+    """What tells this fit's inputs from another's."""
+    columns = [
+        pd.Series(item) for item in (rows.captions, rows.metric, folds, rows.group, rows.weight) if item is not None
+    ]
+    if rows.features is not None:
+        columns += [rows.features[name].astype(str) for name in rows.features]
+    marks = [hash_pandas_object(column, index=False).to_numpy().tobytes().hex() for column in columns]
+    return digest(marks, options.model_dump(mode="json"))
 
 
 def _judge(name: str, prediction: np.ndarray, seconds: float, rows: _Rows, options: FitOptions) -> Rung:
@@ -295,15 +329,10 @@ def _share(name: str) -> float:
     return LINEAR_SHARE if name.removesuffix(PLUS) in LINEAR else FINE_TUNE_SHARE
 
 
-def _empty(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-
-
 def _save(model: Regressor, folder: Path) -> None:
     try:
-        folder.mkdir()
+        shutil.rmtree(folder, ignore_errors=True)  # half of it, where an earlier fit was stopped
+        folder.mkdir(parents=True)
         model.save(folder)
     except OSError as error:
         raise StudyError(f"a fold's model could not be written ({error})", stage="model") from error

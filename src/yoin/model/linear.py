@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from yoin import encoder
+from yoin.model.base import HeldOut
 from yoin.model.ridge import Ridge, fit_ridge, least_squares
 from yoin.options import FitOptions
 from yoin.values import Embed, Progress, silent
@@ -26,6 +27,7 @@ class TextRidge(ABC):
 
     def __init__(self, argument: str = "", *, options: FitOptions | None = None) -> None:
         self.notes: tuple[str, ...] = ()
+        self.held_out: HeldOut | None = None
         self._ridge = Ridge(np.zeros((0, 1)), np.zeros(1), np.zeros(1))
 
     @abstractmethod
