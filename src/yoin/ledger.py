@@ -15,7 +15,7 @@ from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from yoin.errors import StudyError
 from yoin.values import Caption
@@ -123,7 +123,7 @@ class Ledger:
             ),
         )  # fmt: skip
 
-    def _query(self, statement: str, values: Iterable[str]) -> list[tuple[str, ...]]:
+    def _query(self, statement: str, values: Iterable[str]) -> list[tuple[Any, ...]]:
         with self._lock, self._translated(), closing(self._db.execute(statement, tuple(values))) as cursor:
             return cursor.fetchall()
 

@@ -81,7 +81,7 @@ def _fetch(study: Study, options: RunOptions, key: str, progress: Progress) -> M
         frame = found.rows.join(_media_frame(study, found.items), on="media_id")
     else:
         frame = pd.DataFrame({"media_id": images, "reason": "", "detail": ""}).assign(
-            file=pd.NA, mime=pd.NA, width=0, height=0, bytes=0
+            file="", mime="", width=0, height=0, bytes=0
         )
     study.write_frame("media.parquet", frame.rename_axis("row_id").reset_index())
     return {}
@@ -104,6 +104,22 @@ def _media_frame(study: Study, items: Mapping[str, Medium]) -> pd.DataFrame:
         orient="index",
         columns=["file", "mime", "width", "height", "bytes"],
     )
+
+
+def _items(study: Study) -> dict[str, Medium]:
+    """The study's distinct media by their id."""
+    found = study.frame("media.parquet").dropna(subset=["media_id"]).drop_duplicates("media_id")
+    return {
+        str(item["media_id"]): Medium(
+            media_id=str(item["media_id"]),
+            path=study.folder / str(item["file"]),
+            mime=str(item["mime"]),
+            width=int(item["width"]),
+            height=int(item["height"]),
+            bytes=int(item["bytes"]),
+        )
+        for item in found.to_dict("records")
+    }
 
 
 def _image_stamps(study: Study, options: RunOptions) -> object:
@@ -130,21 +146,9 @@ def _caption(study: Study, options: RunOptions, key: str, progress: Progress) ->
         made = captions.given(_rows(study)["caption"])
         made.frame["media_id"] = media["media_id"].to_numpy()
     else:
-        found = media.dropna(subset=["media_id"]).drop_duplicates("media_id")
-        items = {
-            row.media_id: Medium(
-                media_id=row.media_id,
-                path=study.folder / row.file,
-                mime=row.mime,
-                width=int(row.width),
-                height=int(row.height),
-                bytes=int(row.bytes),
-            )
-            for row in found.itertuples()
-        }
         with study.ledger() as ledger:
             made = captions.caption(
-                Media(rows=media[["media_id", "reason", "detail"]], items=items),
+                Media(rows=media[["media_id", "reason", "detail"]], items=_items(study)),
                 ledger=ledger,
                 options=options.for_captions(),
                 progress=progress,
@@ -186,14 +190,9 @@ def _features(rows: pd.DataFrame, options: RunOptions) -> pd.DataFrame | None:
     return rows[list(columns)].rename(columns=columns)
 
 
-def _labels(rows: pd.DataFrame, options: RunOptions) -> list[pd.Series]:
-    """What keeps rows together: the same media bytes, the same given caption, the same group."""
-    labels = [rows["media_id"]]
-    if options.caption:
-        labels.append(rows["caption"])
-    if options.group:
-        labels.append(rows["group"])
-    return labels
+def _duplicates(rows: pd.DataFrame, options: RunOptions) -> list[pd.Series]:
+    """The labels that duplicates share: the same media bytes, or the same caption where captions were given."""
+    return [rows["media_id"], *([rows["caption"]] if options.caption else [])]
 
 
 # model → predictions.parquet, models/
@@ -204,7 +203,7 @@ def _fit(study: Study, options: RunOptions, key: str, progress: Progress) -> Map
 
     rows = _analysed(study, options)
     chosen = options.for_fit()
-    labels = _labels(rows, options)
+    labels = [*_duplicates(rows, options), *([rows["group"]] if options.group else [])]
     blocks = table.blocks(labels)
     folds = table.assign_folds(labels, chosen.folds, chosen.seed)
     folder = study.work("fit", key)
@@ -256,7 +255,7 @@ def _explain(study: Study, options: RunOptions, key: str, progress: Progress) ->
 
 
 def _drivers(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
-    from yoin import drivers
+    from yoin import drivers, table
 
     rows = _analysed(study, options)
     folds = study.predictions.drop_duplicates("row_id").set_index("row_id")["fold"]
@@ -265,8 +264,8 @@ def _drivers(study: Study, options: RunOptions, key: str, progress: Progress) ->
         rows["metric"],
         features=_features(rows, options),
         group=rows["group"] if options.group else None,
-        weight=_weight(rows),
-        media=rows["media_id"] if options.image else None,
+        weight=rows.get("weight"),
+        media=table.blocks(_duplicates(rows, options)).tolist(),
         attributions=study.explanations.join(folds, on="row_id"),
         options=options.for_drivers(),
     )
@@ -290,7 +289,6 @@ def _report(study: Study, options: RunOptions, key: str, progress: Progress) -> 
     rows = _analysed(study, options)
     summary = summarise(study, options, rows)
     study.write_text("summary.json", summary.to_json())
-    media = study.frame("media.parquet").dropna(subset=["media_id"]).drop_duplicates("media_id")
     page = report.render(
         summary,
         drivers=study.drivers,
@@ -300,7 +298,7 @@ def _report(study: Study, options: RunOptions, key: str, progress: Progress) -> 
         labels=rows["image"] if options.image else None,
         predictions=study.predictions,
         explanations=study.explanations,
-        images={row.media_id: study.folder / row.file for row in media.itertuples()},
+        images={media_id: medium.path for media_id, medium in _items(study).items()},
         options=options.for_report(),
     )
     study.write_text("report.html", page)

@@ -49,10 +49,12 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
                 str(reason): int(n) for reason, n in media.loc[media["reason"] != "", "reason"].value_counts().items()
             },
         ),
-        captions=record.CaptionsSummary(
-            **study.facts("caption"),
-            describes=_DESCRIBES.get(options.captioner if options.caption is None else "given", ""),
-            **{status: int(statuses.get(status, 0)) for status in get_args(CaptionStatus)},
+        captions=record.CaptionsSummary.model_validate(
+            {
+                **study.facts("caption"),
+                **{status: int(statuses.get(status, 0)) for status in get_args(CaptionStatus)},
+                "describes": _DESCRIBES.get(options.captioner if options.caption is None else "given", ""),
+            }
         ),
         models=tuple(record.ModelSummary.model_validate(rung) for rung in fit["rungs"]),
         signal=record.SignalSummary.model_validate(fit["signal"]),

@@ -50,11 +50,7 @@ def shown_progress(quiet: bool) -> Iterator[StageProgress]:
         yield show
 
 
-_VERDICTS = {
-    "signal": "[bold green]Signal.[/]",
-    "weak": "[bold yellow]Weak signal.[/]",
-    "none": "[bold red]No signal: do not read the drivers.[/]",
-}
+_COLORS = {"signal": "green", "weak": "yellow", "none": "red"}
 
 
 def show_stage(study: Study, stage: str, as_json: bool) -> None:
@@ -74,7 +70,8 @@ def show_study(study: Study, as_json: bool) -> None:
         return
     if not study.ran:
         out.print("Everything is up to date: nothing to do.")
-    out.print(f"{_VERDICTS[summary.signal.verdict]} {escape(summary.signal.reason)}")
+    verdict = summary.signal.verdict
+    out.print(f"[bold {_COLORS[verdict]}]Verdict: {verdict}.[/] {escape(summary.signal.reason)}")
     dropped = sum(summary.rows.dropped.values())
     reasons = ", ".join(f"{n} {reason.replace('_', ' ')}" for reason, n in summary.rows.dropped.items() if n)
     out.print(f"{summary.rows.used} of {summary.rows.read} rows used" + (f"; dropped: {reasons}" if dropped else ""))
@@ -129,12 +126,12 @@ def show_preview(preview: Preview, as_json: bool) -> None:
 def _half_blocks(picture: Image.Image, height: int = 16) -> Text:
     """A picture as text: each cell shows two pixels, the upper one in the foreground color."""
     width = max(1, round(picture.width * height / picture.height))
-    pixels = picture.resize((min(width, 48), height)).load()
+    small = picture.resize((min(width, 48), height))
     text = Text()
     for y in range(0, height, 2):
         for x in range(min(width, 48)):
-            upper, lower = ("#{:02x}{:02x}{:02x}".format(*pixels[x, y + half]) for half in (0, 1))
-            text.append("▀", style=f"{upper} on {lower}")
+            upper, lower = (small.getpixel((x, y + half)) for half in (0, 1))
+            text.append("▀", style=f"rgb{upper} on rgb{lower}".replace(" ", "").replace("on", " on "))
         text.append("\n")
     return text
 
