@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from yoin.demo import Recovery
     from yoin.study import Study
 
-out = Console(soft_wrap=True, highlight=False)
+out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 140)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
@@ -165,7 +165,7 @@ def show_recovery(study: Study, recovery: Recovery, as_json: bool) -> None:
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("planted", "effect", "found as", "lift", "adjusted", "q", "outcome"):
-        table.add_column(heading, no_wrap=heading not in ("planted", "found as"))
+        table.add_column(heading, min_width=12 if heading in ("planted", "found as") else None)
     for fact in recovery.facts:
         table.add_row(
             fact.fact,
