@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MIN_ROWS = 30
+PIECE = 16  # captions explained between two commits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +238,8 @@ def _weight(rows: pd.DataFrame) -> np.ndarray | None:
 
 
 def _explain(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
+    import pandas as pd
+
     from yoin import explanations, model
 
     chosen = options.for_explain()
@@ -244,9 +247,17 @@ def _explain(study: Study, options: RunOptions, key: str, progress: Progress) ->
     wanted = explanations.select_rows(rows["metric"], chosen.explain, chosen.seed)
     folds = study.predictions.drop_duplicates("row_id").set_index("row_id")["fold"]
     asked = rows.loc[wanted, ["caption"]].join(folds).rename_axis("row_id").reset_index()
-    made = explanations.explain_rows(
-        asked, model.predictors(study.folder / "models"), options=chosen, progress=progress
-    )
+    asked = asked.sort_values(["fold", "row_id"], ignore_index=True)
+    predictors = model.predictors(study.folder / "models")
+    done_so_far = study.work("explain", key)
+    names = []
+    for start in range(0, max(len(asked), 1), PIECE):  # each piece is kept as it is done: a stopped run goes on
+        names.append(f"work/{done_so_far.name}/{start}.parquet")
+        if not (study.folder / names[-1]).exists():
+            piece = asked.iloc[start : start + PIECE]
+            study.write_frame(names[-1], explanations.explain_rows(piece, predictors, options=chosen))
+        progress(min(start + PIECE, len(asked)), len(asked), "")
+    made = pd.concat([study.frame(name) for name in names], ignore_index=True)
     study.write_frame("explanations.parquet", made)
     return {"captions": len(wanted), "budget": chosen.budget}
 

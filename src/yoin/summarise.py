@@ -35,7 +35,7 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
     spans = study.explanations.groupby("row_id").agg({"value": "sum", "base_value": "first", "prediction": "first"})
     residual = (spans["value"] + spans["base_value"] - spans["prediction"]).abs().max() if len(spans) else None
     return record.Summary(
-        title=options.table.name,
+        title=f"What goes with {options.metric} in {options.table.name}",
         metric=metric,
         rows=record.RowsSummary(
             read=table["read"],
