@@ -164,4 +164,4 @@ class RunOptions(Options):
 
     def for_report(self) -> ReportOptions:
         """The report stage's part."""
-        return ReportOptions(title=self.table.name)
+        return ReportOptions()

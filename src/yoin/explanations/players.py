@@ -60,8 +60,32 @@ def split(caption: str, *, max_phrases: int = 64) -> Players:
     into phrases of about equal length.
     """
     units = _units(caption)
-    phrases = _merged(_phrases(caption, units), max_phrases)
-    return Players(caption, tuple((unit.start, unit.end) for unit in units), tuple(phrases))
+    spans, phrases = _with_bound_negations(caption, units, _merged(_phrases(caption, units), max_phrases))
+    return Players(caption, tuple(spans), tuple(phrases))
+
+
+def _with_bound_negations(
+    text: str, units: list[_Unit], phrases: list[tuple[int, int]]
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Words and phrases in which a negation and what it denies are one word: "text" of "no text" says nothing alone."""
+    spans: list[tuple[int, int]] = []
+    ranges = []
+    for first, last in phrases:
+        start, at = len(spans), first
+        while at < last:
+            end = at
+            while end + 1 < last and _leads_on(text, units[at : end + 1]):
+                end += 1
+            spans.append((units[at].start, units[end].end))
+            at = end + 1
+        ranges.append((start, len(spans)))
+    return spans, ranges
+
+
+def _leads_on(text: str, units: list[_Unit]) -> bool:
+    """Whether the units are a negation that has not reached what it denies: "no", "without any"."""
+    first, *others = (text[unit.core_start : unit.core_end].lower() for unit in units)
+    return first in NEGATIONS and all(word in FUNCTION_WORDS or word in NEGATIONS for word in others)
 
 
 def _units(text: str) -> list[_Unit]:
