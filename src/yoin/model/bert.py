@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -142,7 +142,7 @@ class BertRegressor:
         """Write ``model.safetensors``, ``head.json``, the encoder's ``config.json`` and the tokenizer's files."""
         fitted = self._ready()
         state = {name: tensor.contiguous() for name, tensor in fitted.network.state_dict().items()}
-        save_file(state, folder / "model.safetensors")
+        (folder / "model.safetensors").write_bytes(save(state))  # a full disk is then an OSError like any other
         fitted.network.body.config.save_pretrained(folder)
         fitted.tokenizer.save_pretrained(folder)
         head = {"mean": fitted.mean, "sd": fitted.sd, "window": fitted.window}

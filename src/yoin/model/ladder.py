@@ -18,6 +18,7 @@ from yoin import encoder, registry
 from yoin.errors import StudyError, UsageError
 from yoin.features import FeatureEncoder
 from yoin.files import digest
+from yoin.ledger import disk_errors
 from yoin.model.base import HeldOut, Meter, Regressor
 from yoin.model.linear import FrozenRidge, TfidfRidge, predict_given, remember, text_ridge
 from yoin.model.parts import Part, Parts
@@ -331,8 +332,9 @@ def _share(name: str) -> float:
 
 def _save(model: Regressor, folder: Path) -> None:
     try:
-        shutil.rmtree(folder, ignore_errors=True)  # half of it, where an earlier fit was stopped
-        folder.mkdir(parents=True)
-        model.save(folder)
+        with disk_errors("model"):
+            shutil.rmtree(folder, ignore_errors=True)  # half of it, where an earlier fit was stopped
+            folder.mkdir(parents=True)
+            model.save(folder)
     except OSError as error:
         raise StudyError(f"a fold's model could not be written ({error})", stage="model") from error

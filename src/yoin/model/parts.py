@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from yoin.files import put
 from yoin.model.base import HeldOut
@@ -58,7 +58,7 @@ class Parts:
         }
         if part.held_out:
             arrays |= {"held_rows": part.held_out.rows, "held_predictions": part.held_out.predictions}
-        put(self._path(number, fold), lambda path: save_file(arrays, path))
+        put(self._path(number, fold), lambda path: path.write_bytes(save(arrays)))
 
     def clear(self) -> None:
         """Forget all parts."""
