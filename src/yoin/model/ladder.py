@@ -265,8 +265,9 @@ def _share_of_gap(below: str, train: _Rows, held_out: HeldOut | None, embed: Emb
     """How much of what fine-tuning adds to the linear rung ``below`` belongs beside the features, from 0 to 1.
 
     A fine-tuned model beside features would have to be trained again on what the features leave, at twice the
-    cost. Instead its gap to the linear rung is added to that rung with features, in the share that fits best on
-    the rows that the fine-tuning held out: training rows that neither model has learned from.
+    cost. Instead its gap to the linear rung is added to that rung with features, in the share that fits
+    surely (the least-squares share less its standard error) on the rows that the fine-tuning held out: training rows
+    that neither model has learned from.
     """
     if held_out is None:
         return 1.0
@@ -278,7 +279,12 @@ def _share_of_gap(below: str, train: _Rows, held_out: HeldOut | None, embed: Emb
     rest = held.metric - _with_features(below + PLUS, inner, held, embed)
     weight = np.ones(len(rest)) if held.weight is None else held.weight
     spread = float(np.sum(weight * gap**2))
-    return float(np.clip(np.sum(weight * gap * rest) / spread, 0.0, 1.0)) if spread > 0 else 0.0
+    if spread == 0:
+        return 0.0
+    share = float(np.sum(weight * gap * rest)) / spread
+    # Less its standard error: the round of the fine-tuning was chosen on these rows, which flatters it here.
+    error = np.sqrt(np.sum(weight**2 * gap**2 * (rest - share * gap) ** 2)) / spread
+    return float(np.clip(share - error, 0.0, 1.0))
 
 
 def _digest(rows: _Rows, folds: np.ndarray, options: FitOptions) -> str:
