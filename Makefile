@@ -8,7 +8,7 @@ demo: .venv/.installed
 	$(BIN)/yoin demo
 
 test: .venv/.installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: .venv/.installed-test
 	$(BIN)/ruff check .

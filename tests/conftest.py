@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run; a longer search is for a developer: --hypothesis-profile=default.
+settings.register_profile("seeded", derandomize=True, deadline=None)
+settings.load_profile("seeded")
 
 # Before any library reads them: no model hub is asked, and no tokenizer forks.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -155,9 +155,11 @@ def _caption(study: Study, options: RunOptions, key: str, progress: Progress) ->
                 progress=progress,
             )
     study.write_frame("captions.parquet", made.frame)
+    called = made.frame[made.frame["status"] != "missing"]
     return {
         "captioner": made.captioner,
-        "calls": made.calls,
+        # Those of this and of earlier runs, as the tokens and the cost are; given captions took none.
+        "calls": 0 if options.caption else int(called["media_id"].nunique()),
         "tokens_in": made.tokens_in,
         "tokens_out": made.tokens_out,
         "cost_usd": made.cost_usd,
@@ -251,6 +253,7 @@ def _explain(study: Study, options: RunOptions, key: str, progress: Progress) ->
     predictors = model.predictors(study.folder / "models")
     done_so_far = study.work("explain", key)
     names = []
+    progress(0, len(asked), "")
     for start in range(0, max(len(asked), 1), PIECE):  # each piece is kept as it is done: a stopped run goes on
         names.append(f"work/{done_so_far.name}/{start}.parquet")
         if not (study.folder / names[-1]).exists():

@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from yoin.report import charts
@@ -36,6 +36,7 @@ def test_a_scale_holds_zero_and_every_value_in_order(values: list[float]) -> Non
 
 
 @given(st.lists(finite, max_size=6), st.floats(1e-6, 1e6))
+@example([1.0, -270372.0], 740742.0)
 def test_ticks_are_inside_and_at_their_own_value(values: list[float], floor: float) -> None:
     scale = charts.scale_over(values, left=0, right=300, floor=floor)
     ticks = scale.ticks()

@@ -35,9 +35,13 @@ class Scale:
         """Round values inside the range, near ``about`` of them, one, two or five times a power of ten apart."""
         raw = (self.high - self.low) / about
         power = 10.0 ** math.floor(math.log10(raw))
-        step = next(times * power for times in (1, 2, 5, 10) if times * power >= raw * 0.999999)
-        first = math.ceil(self.low / step - 1e-9)
-        last = math.floor(self.high / step + 1e-9)
+        # The coarsest step near the wanted number that still leaves two ticks: zero alone is no axis.
+        wanted = next(times for times in (1, 2, 5, 10) if times * power >= raw * 0.999999)
+        for step in (times * power for times in (10, 5, 2, 1, 0.5) if times <= wanted):
+            first = math.ceil(self.low / step - 1e-9)
+            last = math.floor(self.high / step + 1e-9)
+            if last > first:
+                break
         decimals = max(0, -math.floor(math.log10(step) + 1e-9))
         return [
             Tick(self(number * step), f"{number * step:.{decimals}f}".replace("-", "−"))
