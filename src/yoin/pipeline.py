@@ -202,7 +202,8 @@ def _bring_up_to_date(study: Study, stage: Stage, options: RunOptions, progress:
         return False
     start = time.perf_counter()
     facts = stage.work(study, options, key, progress)
-    study.finish(stage.name, key, stage.makes, facts, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    study.finish(stage.name, "" if stage.retry(study) else key, stage.makes, facts, seconds)
     return True
 
 

@@ -31,6 +31,7 @@ class Stage:
     """A stage: what it reads and makes, which options and code it depends on, and its work.
 
     ``work`` returns facts for ``study.json``. ``outside`` fingerprints inputs that are not artefacts.
+    ``retry`` says after the work whether some items failed in a way that may pass: the next run tries those again.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Stage:
     code: tuple[str, ...]
     work: Callable[[Study, RunOptions, str, Progress], Mapping[str, Any]]
     outside: Callable[[Study, RunOptions], object] = lambda study, options: None
+    retry: Callable[[Study], bool] = lambda study: False
 
 
 # table → table.parquet
@@ -319,6 +321,7 @@ def _report(study: Study, options: RunOptions, key: str, progress: Progress) -> 
     return {}
 
 
+_MAY_PASS = ("timeout", "connection", "http_error")  # reasons of media that the next run may find gone
 _TOLD = ("table", "caption", "fit", "explain", "drivers")  # whose facts the report shows
 
 STAGES = (
@@ -339,6 +342,7 @@ STAGES = (
         code=("media", "ledger.py"),
         work=_fetch,
         outside=_image_stamps,
+        retry=lambda study: bool(study.frame("media.parquet")["reason"].isin(_MAY_PASS).any()),
     ),
     Stage(
         name="caption",
@@ -347,6 +351,7 @@ STAGES = (
         options=RunOptions.for_captions,
         code=("captions", "ledger.py"),
         work=_caption,
+        retry=lambda study: bool((study.captions["status"] == "failed").any()),
         outside=lambda study, options: options.caption,
     ),
     Stage(

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -189,3 +190,15 @@ def test_a_study_shows_itself_in_a_notebook(finished: yoin_package.Study) -> Non
     shown = finished._repr_html_()
     assert shown.startswith('<iframe sandbox="allow-scripts" srcdoc="')
     assert shown.count("<") == 2  # the page inside is text
+
+
+def test_images_that_could_not_be_reached_are_tried_again(table: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(table)
+    with socket.socket() as closed:  # a port that nobody listens on
+        closed.bind(("127.0.0.1", 0))
+        frame["url"] = f"http://127.0.0.1:{closed.getsockname()[1]}/a.jpg"
+        frame.to_csv(table, index=False)
+        options = {"image": "url", "caption": "caption", "metric": "score", "model": "tfidf", "explain": 0}
+        first = yoin_package.run(table, **options, allow_private=True, out=tmp_path / "s")
+        assert set(first.frame("media.parquet")["reason"]) == {"connection"}
+        assert yoin_package.run(table, **options, allow_private=True, out=tmp_path / "s").ran == ("fetch",)
