@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,9 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the real data is not at {folder}; set YOIN_TEST_DATA")
     return folder
+
+
+# A shell makes what it runs in the background ignore Ctrl-C, and every child inherits that: the tests that
+# interrupt a child would wait for nothing.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -184,10 +184,6 @@ def main() -> NoReturn:
     """Run the command line; every end has the exit code that the documentation names."""
     try:
         app()
-    except SystemExit as end:
-        if end.code == 130:
-            terminal.err.print("yoin: interrupted; the same command goes on where this one stopped.")
-        raise
     except YoinError as error:
         terminal.err.print(f"yoin: {error}", markup=False)
         sys.exit(error.exit_code)
