@@ -13,7 +13,10 @@ import yoin
 
 SOURCE = Path(yoin.__file__).parent
 STAGES = {"table", "media", "captions", "model", "explanations", "drivers", "report"}
-SHARED = {"values", "errors", "options", "registry", "language", "features", "encoder", "images", "ledger", "files"}
+SHARED = {
+    "values", "errors", "options", "registry", "language", "features", "encoder", "images", "videos", "ledger", "files",
+    "loop",
+}  # fmt: skip
 JOINERS = {
     "pipeline",
     "stages",
@@ -29,7 +32,7 @@ JOINERS = {
 }
 HEAVY = {
     "torch", "transformers", "shap", "cv2", "rapidocr", "onnxruntime", "jinja2", "google", "openai", "playwright",
-    "efficientnet_lite_pytorch", "sentence_transformers",
+    "av", "pycurl", "fsspec", "efficientnet_lite_pytorch", "sentence_transformers",
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ CAPTION = Caption(
 def test_what_was_put_is_found_again(tmp_path: Path) -> None:
     record = MediumRecord("/a/b c.jpg", "10:20", "ab" * 32, mime="image/jpeg", width=4, height=5, bytes=10)
     with Ledger(tmp_path / "ledger.db") as ledger:
-        ledger.put_medium(record)
+        ledger.put_media([record])
         ledger.put_caption("key", "ab", "describe", "", CAPTION)
     with Ledger(tmp_path / "ledger.db") as ledger:
         assert ledger.media() == {record.source: record}
@@ -44,7 +44,7 @@ def test_more_keys_than_sqlite_binds(tmp_path: Path) -> None:
 
 def test_threads_share_it(tmp_path: Path) -> None:
     with Ledger(tmp_path / "ledger.db") as ledger, ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda n: ledger.put_medium(MediumRecord(str(n), "", None, "not_found")), range(50)))
+        list(threads.map(lambda n: ledger.put_media([MediumRecord(str(n), "", None, "not_found")]), range(50)))
         assert len(ledger.media()) == 50
 
 

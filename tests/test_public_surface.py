@@ -11,7 +11,8 @@ import yoin
 SIGNATURES = {
     "run": (
         "table", "metric", "image", "caption", "features", "group", "weight", "captioner", "model", "explain", "limit",
-        "seed", "out", "sheet", "allow_anywhere", "allow_private", "workers", "progress",
+        "seed", "out", "sheet", "allow_anywhere", "allow_private", "connections", "per_host", "timeout", "retries",
+        "max_bytes", "longest_side", "frames", "refresh", "workers", "progress",
     ),
     "explain": ("predict", "texts", "budget", "seed", "progress"),
 }  # fmt: skip

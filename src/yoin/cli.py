@@ -37,6 +37,16 @@ AnywhereFlag = Annotated[
     bool | None, typer.Option("--allow-anywhere", help="Let images lie outside the table's folder.")
 ]
 PrivateFlag = Annotated[bool | None, typer.Option("--allow-private", help="Let URLs lead to private addresses.")]
+ConnectionsOption = Annotated[int | None, typer.Option("--connections", help="Requests at the same time.")]
+PerHostOption = Annotated[int | None, typer.Option("--per-host", help="Requests at the same time to one host.")]
+TimeoutOption = Annotated[float | None, typer.Option("--timeout", help="Seconds that one request may take.")]
+RetriesOption = Annotated[int | None, typer.Option("--retries", help="Further requests after a passing failure.")]
+MaxBytesOption = Annotated[int | None, typer.Option("--max-bytes", help="Of an image or a video.")]
+LongestSideOption = Annotated[
+    int | None, typer.Option("--longest-side", metavar="PIXELS", help="Scale what the captioner sees down to this.")
+]
+FramesOption = Annotated[int | None, typer.Option("--frames", help="How many frames of a video are looked at.")]
+RefreshFlag = Annotated[bool, typer.Option("--refresh", help="Ask whether images that are there have changed.")]
 
 
 @app.command()
@@ -57,6 +67,14 @@ def run(
     sheet: Annotated[Text, typer.Option("--sheet", help="The sheet of an Excel file.")] = None,
     allow_anywhere: AnywhereFlag = None,
     allow_private: PrivateFlag = None,
+    connections: ConnectionsOption = None,
+    per_host: PerHostOption = None,
+    timeout: TimeoutOption = None,
+    retries: RetriesOption = None,
+    max_bytes: MaxBytesOption = None,
+    longest_side: LongestSideOption = None,
+    frames: FramesOption = None,
+    refresh: RefreshFlag = False,
     workers: WorkersOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what was read, and stop.")] = False,
     yes: YesFlag = False,
@@ -79,6 +97,14 @@ def run(
         sheet=sheet,
         allow_anywhere=allow_anywhere,
         allow_private=allow_private,
+        connections=connections,
+        per_host=per_host,
+        timeout=timeout,
+        retries=retries,
+        max_bytes=max_bytes,
+        longest_side=longest_side,
+        frames=frames,
+        refresh=refresh,
         workers=workers,
     )
     if dry_run:
@@ -94,11 +120,34 @@ def fetch(
     study: StudyArgument,
     allow_anywhere: AnywhereFlag = None,
     allow_private: PrivateFlag = None,
+    connections: ConnectionsOption = None,
+    per_host: PerHostOption = None,
+    timeout: TimeoutOption = None,
+    retries: RetriesOption = None,
+    max_bytes: MaxBytesOption = None,
+    longest_side: LongestSideOption = None,
+    frames: FramesOption = None,
+    refresh: RefreshFlag = False,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Collect the images of a study."""
-    _do_stage(study, "fetch", as_json, quiet, allow_anywhere=allow_anywhere, allow_private=allow_private)
+    """Collect the images and videos of a study."""
+    _do_stage(
+        study,
+        "fetch",
+        as_json,
+        quiet,
+        allow_anywhere=allow_anywhere,
+        allow_private=allow_private,
+        connections=connections,
+        per_host=per_host,
+        timeout=timeout,
+        retries=retries,
+        max_bytes=max_bytes,
+        longest_side=longest_side,
+        frames=frames,
+        refresh=refresh,
+    )
 
 
 @app.command()

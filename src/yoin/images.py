@@ -87,16 +87,17 @@ class ImageFacts:
     height: int
 
 
-def prove(data: bytes, *, max_pixels: int) -> ImageFacts:
-    """Decode the first frame of ``data`` once, in full, and say what it is.
+def prove(stream: BinaryIO, *, max_pixels: int) -> ImageFacts:
+    """Decode the first frame of an image once, every byte of it, and say what it is.
 
     Raises:
         ImageError: it is no image, is damaged, or has more than ``max_pixels`` pixels (then it is not decoded).
     """
-    with _quiet(), _opened(io.BytesIO(data), max_pixels) as (form, image):
-        with _one_large if image.width * image.height > _LARGE else nullcontext():
-            image.load()
+    with _quiet(), _opened(stream, max_pixels) as (form, image):
         width, height = image.size
+        with _one_large if width * height > _LARGE else nullcontext():
+            image.draft(image.mode, (1, 1))  # a JPEG is read to its end, but only every eighth pixel is drawn
+            image.load()
         if _exif_orientation(image) in {5, 6, 7, 8}:
             width, height = height, width
         return ImageFacts(mime=form.mime, width=width, height=height)
@@ -116,6 +117,27 @@ def open_rgb(path: Path, *, max_pixels: int) -> Image.Image:
         image.load()
         upright = _upright(image)
         return _on_white(_to_srgb(_to_8_bit(upright), upright.info.get("icc_profile")))
+
+
+def save_copy(source: Path, to: Path, *, longest_side: int, max_pixels: int) -> None:
+    """Write the image as `open_rgb` sees it, as a JPEG of at most ``longest_side`` pixels a side; never enlarged.
+
+    Raises:
+        ImageError: it is no image, is damaged, or has more than ``max_pixels`` pixels.
+        OSError: a file cannot be opened or written.
+    """
+    save_jpeg(open_rgb(source, max_pixels=max_pixels), to, longest_side=longest_side)
+
+
+def save_jpeg(image: Image.Image, to: Path, *, longest_side: int | None = None) -> None:
+    """Write an RGB image as a JPEG, made smaller in place where a side is longer than ``longest_side`` pixels.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    if longest_side is not None:
+        image.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    image.save(to, "JPEG", quality=92, subsampling=0)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The ledger: what became of every image and every caption call, committed as it happens.
 
-SQLite in WAL mode with ``synchronous=FULL``: what `put_medium` or `put_caption` has returned for survives
+SQLite in WAL mode with ``synchronous=FULL``: what `put_media` or `put_caption` has returned for survives
 a kill or a power cut. Safe to use from several threads.
 """
 
@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +23,9 @@ from yoin.values import Caption
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS media (
     source TEXT PRIMARY KEY, stamp TEXT NOT NULL, media_id TEXT, reason TEXT NOT NULL, detail TEXT NOT NULL,
-    mime TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, bytes INTEGER NOT NULL, at TEXT NOT NULL
+    mime TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, bytes INTEGER NOT NULL, at TEXT NOT NULL,
+    seconds REAL NOT NULL DEFAULT 0, status INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0,
+    etag TEXT NOT NULL DEFAULT '', last_modified TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS captions (
     key TEXT PRIMARY KEY, media_id TEXT NOT NULL, captioner TEXT NOT NULL, prompt_id TEXT NOT NULL,
@@ -32,6 +34,13 @@ CREATE TABLE IF NOT EXISTS captions (
     at TEXT NOT NULL
 ) WITHOUT ROWID;
 """
+_ADDED = {
+    "seconds": "REAL NOT NULL DEFAULT 0",
+    "status": "INTEGER NOT NULL DEFAULT 0",
+    "attempts": "INTEGER NOT NULL DEFAULT 0",
+    "etag": "TEXT NOT NULL DEFAULT ''",
+    "last_modified": "TEXT NOT NULL DEFAULT ''",
+}  # columns of media that ledgers of the first version lack
 _CHUNK = 500  # keys a query: below SQLite's limit on bound values
 
 
@@ -40,7 +49,9 @@ class MediumRecord:
     """What became of one image cell.
 
     ``source`` is the absolute path or the URL (credentials redacted), ``stamp`` changes when a file does
-    (size and modification time; "" for URLs), ``media_id`` is None where ``reason`` says why.
+    (size and modification time; "" for URLs), ``media_id`` is None where ``reason`` says why. ``seconds`` is the length
+    of a video. ``status`` is the HTTP status (0 without one), ``attempts`` how often it was asked for; ``etag`` and
+    ``last_modified`` are what the server is shown when asked again.
     """
 
     source: str
@@ -52,6 +63,14 @@ class MediumRecord:
     width: int = 0
     height: int = 0
     bytes: int = 0
+    seconds: float = 0.0
+    status: int = 0
+    attempts: int = 0
+    etag: str = ""
+    last_modified: str = ""
+
+
+_MEDIUM_COLUMNS = tuple(field.name for field in fields(MediumRecord))
 
 
 class Ledger:
@@ -69,6 +88,10 @@ class Ledger:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
+            present = {row[1] for row in self._db.execute("PRAGMA table_info(media)")}
+            for name, kind in _ADDED.items():
+                if name not in present:
+                    self._db.execute(f"ALTER TABLE media ADD COLUMN {name} {kind}")
 
     def __enter__(self) -> Self:
         return self
@@ -82,13 +105,22 @@ class Ledger:
 
     def media(self) -> dict[str, MediumRecord]:
         """Every recorded image cell by its source."""
-        columns = "source, stamp, media_id, reason, detail, mime, width, height, bytes"
-        rows = self._query(f"SELECT {columns} FROM media", ())  # noqa: S608 - constant text
+        rows = self._query(f"SELECT {', '.join(_MEDIUM_COLUMNS)} FROM media", ())  # noqa: S608 - constant text
         return {row[0]: MediumRecord(*row) for row in rows}
 
-    def put_medium(self, record: MediumRecord) -> None:
-        """Commit what became of an image cell, replacing what was known."""
-        self._write("INSERT OR REPLACE INTO media VALUES (?,?,?,?,?,?,?,?,?,?)", (*astuple(record), _now()))
+    def put_media(self, records: Iterable[MediumRecord]) -> None:
+        """Commit what became of some image cells at once, replacing what was known."""
+        marks = ",".join("?" * (len(_MEDIUM_COLUMNS) + 1))
+        statement = f"INSERT OR REPLACE INTO media ({', '.join(_MEDIUM_COLUMNS)}, at) VALUES ({marks})"  # noqa: S608
+        rows = [(*astuple(record), _now()) for record in records]
+        with self._lock, self._translated():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany(statement, rows)
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
 
     def captions(self, keys: Iterable[str]) -> dict[str, Caption]:
         """The captions on record among ``keys``, by key."""

@@ -36,8 +36,18 @@ class MediaOptions(Options):
     allow_anywhere: bool = False
     allow_private: bool = False
     max_pixels: Annotated[int, Field(ge=1)] = 100_000_000
-    max_bytes: Annotated[int, Field(ge=1)] = 100_000_000
-    timeout: Annotated[float, Field(gt=0)] = 30.0
+    max_bytes: Annotated[int, Field(ge=1)] = 200_000_000
+    connections: Annotated[int, Field(ge=1, le=1000)] = 32  # requests at the same time, over all hosts
+    per_host: Annotated[int, Field(ge=1, le=1000)] = 8  # and to one host
+    connect_timeout: Annotated[float, Field(gt=0)] = 10.0  # seconds
+    read_timeout: Annotated[float, Field(gt=0)] = 20.0  # seconds without a byte
+    timeout: Annotated[float, Field(gt=0)] = 60.0  # seconds for the whole of one attempt
+    retries: Annotated[int, Field(ge=0, le=20)] = 3  # of what can pass
+    backoff: Annotated[float, Field(ge=0)] = 0.5  # seconds before the first retry, doubled with each
+    longest_side: Annotated[int, Field(ge=32)] | None = None  # pixels, of the copy that captioners see
+    frames: Annotated[int, Field(ge=1, le=64)] = 6  # sampled from a video
+    refresh: bool = Field(default=False, exclude=True)  # ask again for what is there; a wish of one run
+    seed: int = 42  # of the frames; not the study's, so that another one there costs no new captions
 
 
 class CaptionOptions(Options):
@@ -45,6 +55,8 @@ class CaptionOptions(Options):
 
     captioner: str = "describe"
     workers: Annotated[int, Field(ge=1)] | None = None
+    longest_side: Annotated[int, Field(ge=32)] | None = None
+    frames: Annotated[int, Field(ge=1, le=64)] = 6
 
 
 class FitOptions(Options):
@@ -120,6 +132,14 @@ class RunOptions(Options):
     limit: Annotated[int, Field(ge=1)] | None = None
     allow_anywhere: bool = False
     allow_private: bool = False
+    connections: Annotated[int, Field(ge=1, le=1000)] = 32
+    per_host: Annotated[int, Field(ge=1, le=1000)] = 8
+    timeout: Annotated[float, Field(gt=0)] = 60.0
+    retries: Annotated[int, Field(ge=0, le=20)] = 3
+    max_bytes: Annotated[int, Field(ge=1)] = 200_000_000
+    longest_side: Annotated[int, Field(ge=32)] | None = None
+    frames: Annotated[int, Field(ge=1, le=64)] = 6
+    refresh: bool = Field(default=False, exclude=True)
     captioner: str = "describe"
     workers: Annotated[int, Field(ge=1)] | None = None
     model: str = "minilm"
@@ -143,12 +163,24 @@ class RunOptions(Options):
     def for_media(self) -> MediaOptions:
         """The fetch stage's part."""
         return MediaOptions(
-            base=self.table.parent, allow_anywhere=self.allow_anywhere, allow_private=self.allow_private
+            base=self.table.parent,
+            allow_anywhere=self.allow_anywhere,
+            allow_private=self.allow_private,
+            connections=self.connections,
+            per_host=self.per_host,
+            timeout=self.timeout,
+            retries=self.retries,
+            max_bytes=self.max_bytes,
+            longest_side=self.longest_side,
+            frames=self.frames,
+            refresh=self.refresh,
         )
 
     def for_captions(self) -> CaptionOptions:
         """The caption stage's part."""
-        return CaptionOptions(captioner=self.captioner, workers=self.workers)
+        return CaptionOptions(
+            captioner=self.captioner, workers=self.workers, longest_side=self.longest_side, frames=self.frames
+        )
 
     def for_fit(self) -> FitOptions:
         """The fit stage's part."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 StageProgress: TypeAlias = Callable[[str, int, int, str], None]
 """Called with (stage, items done, items in all, note)."""
 
-_SHARED = ("values.py", "images.py", "language.py", "features.py", "encoder.py", "pipeline.py")
+_SHARED = ("values.py", "images.py", "language.py", "features.py", "encoder.py", "loop.py", "pipeline.py")
 
 
 def silent(stage: str, done: int, total: int, note: str) -> None:
@@ -57,6 +57,14 @@ def run(
     sheet: str | None = None,
     allow_anywhere: bool = False,
     allow_private: bool = False,
+    connections: int = 32,
+    per_host: int = 8,
+    timeout: float = 60.0,
+    retries: int = 3,
+    max_bytes: int = 200_000_000,
+    longest_side: int | None = None,
+    frames: int = 6,
+    refresh: bool = False,
     workers: int | None = None,
     progress: StageProgress = silent,
 ) -> Study:
@@ -79,6 +87,14 @@ def run(
         sheet: of an Excel file; the first by default.
         allow_anywhere: let image cells name files outside the table's folder.
         allow_private: let URLs lead to addresses that are not public.
+        connections: requests at the same time, over all hosts.
+        per_host: requests at the same time to one host.
+        timeout: seconds that one request may take.
+        retries: further requests where the first failed in a way that may pass.
+        max_bytes: of an image or a video; a larger one is not used.
+        longest_side: in pixels, of the copies that the captioner sees; the originals by default.
+        frames: looked at in a video.
+        refresh: ask servers whether images have changed that are there already.
         workers: captions made at the same time.
         progress: called as items are done.
 
@@ -102,6 +118,14 @@ def run(
         limit=limit,
         allow_anywhere=allow_anywhere,
         allow_private=allow_private,
+        connections=connections,
+        per_host=per_host,
+        timeout=timeout,
+        retries=retries,
+        max_bytes=max_bytes,
+        longest_side=longest_side,
+        frames=frames,
+        refresh=refresh,
         captioner=captioner,
         workers=workers,
         model=model,
@@ -198,7 +222,7 @@ def _bring_up_to_date(study: Study, stage: Stage, options: RunOptions, progress:
         study.fingerprint(stage.reads),
         stage.outside(study, options),
     )
-    if study.fresh(stage.name, key):
+    if study.fresh(stage.name, key) and not (options.refresh and stage.name == "fetch"):
         return False
     start = time.perf_counter()
     facts = stage.work(study, options, key, progress)
@@ -244,7 +268,7 @@ def preview(table: str | Path, **given: Any) -> Preview:
             if media_id not in found.items:
                 images.append(str(reason))
                 continue
-            picture = open_rgb(found.items[media_id].path, max_pixels=chosen.max_pixels)
+            picture = open_rgb(found.items[media_id].picture, max_pixels=chosen.max_pixels)
             picture.thumbnail((64, 64))
             images.append(picture)
     return Preview(table=read, images=tuple(images))

@@ -16,7 +16,7 @@ from yoin.files import digest, digest_file
 from yoin.options import Options, RunOptions
 from yoin.study import Study
 from yoin.summarise import summarise
-from yoin.values import Medium, Progress, Table
+from yoin.values import Media, Progress, Table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,9 +57,21 @@ def _read_table(study: Study, options: RunOptions, key: str, progress: Progress)
     return {
         "read": read.read,
         "dropped": dict(read.dropped),
-        "columns": [asdict(column) for column in read.columns],
-        "preview": read.preview.astype(object).where(read.preview.notna(), "").astype(str).to_dict("records"),
+        # shown: without the passwords of URLs, and without whole images in cells
+        "columns": [_shown(asdict(column)) for column in read.columns],
+        "preview": _shown(read.preview.astype(object).where(read.preview.notna(), "").astype(str).to_dict("records")),
     }
+
+
+def _shown(cells: Any) -> Any:
+    """The table's texts as they may be shown: URLs without user names and passwords, and nothing endless."""
+    from yoin import media
+
+    if isinstance(cells, Mapping):
+        return {name: _shown(cell) for name, cell in cells.items()}
+    if isinstance(cells, (list, tuple)):
+        return [_shown(cell) for cell in cells]
+    return media.shown(cells) if isinstance(cells, str) else cells
 
 
 def _rows(study: Study) -> pd.DataFrame:
@@ -81,48 +93,11 @@ def _fetch(study: Study, options: RunOptions, key: str, progress: Progress) -> M
             found = media.collect(
                 images, store=study.media_folder, ledger=ledger, options=options.for_media(), progress=progress
             )
-        frame = found.rows.join(_media_frame(study, found.items), on="media_id")
     else:
-        frame = pd.DataFrame({"media_id": images, "reason": "", "detail": ""}).assign(
-            file="", mime="", width=0, height=0, bytes=0
-        )
-    study.write_frame("media.parquet", frame.rename_axis("row_id").reset_index())
-    return {}
-
-
-def _media_frame(study: Study, items: Mapping[str, Medium]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame.from_dict(
-        {
-            item.media_id: {
-                "file": item.path.relative_to(study.folder).as_posix(),
-                "mime": item.mime,
-                "width": item.width,
-                "height": item.height,
-                "bytes": item.bytes,
-            }
-            for item in items.values()
-        },
-        orient="index",
-        columns=["file", "mime", "width", "height", "bytes"],
-    )
-
-
-def _items(study: Study) -> dict[str, Medium]:
-    """The study's distinct media by their id."""
-    found = study.frame("media.parquet").dropna(subset=["media_id"]).drop_duplicates("media_id")
-    return {
-        str(item["media_id"]): Medium(
-            media_id=str(item["media_id"]),
-            path=study.folder / str(item["file"]),
-            mime=str(item["mime"]),
-            width=int(item["width"]),
-            height=int(item["height"]),
-            bytes=int(item["bytes"]),
-        )
-        for item in found.to_dict("records")
-    }
+        found = Media(rows=pd.DataFrame({"media_id": images, "reason": "", "detail": ""}), items={})
+    study.write_media(found)
+    failed = found.rows.loc[found.rows["reason"] != "", "reason"].value_counts()
+    return {"distinct": len(found.items), "failed": {str(reason): int(rows) for reason, rows in failed.items()}}
 
 
 def _image_stamps(study: Study, options: RunOptions) -> object:
@@ -137,12 +112,18 @@ def _image_stamps(study: Study, options: RunOptions) -> object:
     return digest(stamps)
 
 
+def _may_pass(study: Study) -> bool:
+    """Whether the next run may find images that this one could not have."""
+    from yoin import media
+
+    return bool(study.frame("media.parquet")["reason"].isin(media.MAY_PASS).any())
+
+
 # captions → captions.parquet
 
 
 def _caption(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
     from yoin import captions
-    from yoin.values import Media
 
     media = study.frame("media.parquet").set_index("row_id")
     if options.caption:
@@ -151,7 +132,7 @@ def _caption(study: Study, options: RunOptions, key: str, progress: Progress) ->
     else:
         with study.ledger() as ledger:
             made = captions.caption(
-                Media(rows=media[["media_id", "reason", "detail"]], items=_items(study)),
+                Media(rows=media[["media_id", "reason", "detail"]], items=study.media()),
                 ledger=ledger,
                 options=options.for_captions(),
                 progress=progress,
@@ -300,9 +281,9 @@ def _drivers(study: Study, options: RunOptions, key: str, progress: Progress) ->
 
 
 def _report(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
-    from yoin import report
+    from yoin import media, report
 
-    rows = _analysed(study, options)
+    rows, items = _analysed(study, options), study.media()
     summary = summarise(study, options, rows)
     study.write_text("summary.json", summary.to_json())
     page = report.render(
@@ -311,17 +292,19 @@ def _report(study: Study, options: RunOptions, key: str, progress: Progress) -> 
         occurrences=study.frame("concepts.parquet"),
         captions=study.captions.set_index("row_id").loc[rows.index].reset_index(),
         metric=rows["metric"],
-        labels=rows["image"] if options.image else None,
+        labels=rows["image"].map(media.shown) if options.image else None,
         predictions=study.predictions,
         explanations=study.explanations,
-        images={media_id: medium.path for media_id, medium in _items(study).items()},
+        images={media_id: medium.picture for media_id, medium in items.items()},
+        seconds={media_id: medium.seconds for media_id, medium in items.items()},
+        frames={media_id: medium.frames for media_id, medium in items.items()},
+        max_pixels=options.for_media().max_pixels,
         options=options.for_report(),
     )
     study.write_text("report.html", page)
     return {}
 
 
-_MAY_PASS = ("timeout", "connection", "http_error")  # reasons of media that the next run may find gone
 _TOLD = ("table", "caption", "fit", "explain", "drivers")  # whose facts the report shows
 
 STAGES = (
@@ -339,10 +322,10 @@ STAGES = (
         reads=("table.parquet",),
         makes=("media.parquet",),
         options=RunOptions.for_media,
-        code=("media", "ledger.py"),
+        code=("media", "videos.py", "ledger.py"),
         work=_fetch,
         outside=_image_stamps,
-        retry=lambda study: bool(study.frame("media.parquet")["reason"].isin(_MAY_PASS).any()),
+        retry=_may_pass,
     ),
     Stage(
         name="caption",
@@ -387,7 +370,7 @@ STAGES = (
         ),
         makes=("summary.json", "report.html"),
         options=RunOptions.for_report,
-        code=("report", "drivers", "summarise.py"),
+        code=("report", "drivers", "media", "table", "summarise.py"),
         work=_report,
         outside=lambda study, options: [dict(study.facts(name)) for name in _TOLD],
     ),

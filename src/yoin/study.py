@@ -28,6 +28,7 @@ from yoin.errors import StudyError
 from yoin.files import digest_file, mark_of, neutralise, put
 from yoin.ledger import Ledger, disk_errors
 from yoin.options import RunOptions
+from yoin.values import Media, Medium
 
 if TYPE_CHECKING:
     import shap
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from yoin.report.summary import Summary
 
 FORMAT = 1
+_MEDIUM_FACTS = ("mime", "width", "height", "bytes", "seconds")
 _PACKAGES = ("yoin", "numpy", "pandas", "scipy", "scikit-learn", "pillow", "torch", "transformers")
 
 
@@ -195,6 +197,45 @@ class Study:
     def ledger(self) -> Ledger:
         """The study's ledger, opened."""
         return Ledger(self.folder / "ledger.db")
+
+    def write_media(self, found: Media) -> None:
+        """Write ``media.parquet``: what became of every image, and where what there is lies in this folder."""
+
+        def inside(path: Path | None) -> str:
+            return "" if path is None else path.relative_to(self.folder).as_posix()
+
+        facts = {
+            item.media_id: {
+                **{name: getattr(item, name) for name in _MEDIUM_FACTS},
+                "file": inside(item.path),
+                "poster": inside(item.poster),
+                "copy": inside(item.copy),
+                "frames": [inside(frame) for frame in item.frames],
+            }
+            for item in found.items.values()
+        }
+        columns = ["file", *_MEDIUM_FACTS, "poster", "copy", "frames"]
+        frame = found.rows.join(pd.DataFrame.from_dict(facts, orient="index", columns=columns), on="media_id")
+        self.write_frame("media.parquet", frame.rename_axis("row_id").reset_index())
+
+    def media(self) -> dict[str, Medium]:
+        """The distinct images and videos by their media_id."""
+        found = self.frame("media.parquet").dropna(subset=["media_id"]).drop_duplicates("media_id")
+        return {
+            str(item["media_id"]): Medium(
+                media_id=str(item["media_id"]),
+                path=self.folder / str(item["file"]),
+                mime=str(item["mime"]),
+                width=int(item["width"]),
+                height=int(item["height"]),
+                bytes=int(item["bytes"]),
+                seconds=float(item["seconds"]),
+                frames=tuple(self.folder / frame for frame in item["frames"]),
+                poster=self.folder / item["poster"] if item["poster"] else None,
+                copy=self.folder / item["copy"] if item["copy"] else None,
+            )
+            for item in found.to_dict("records")
+        }
 
     def work(self, stage: str, key: str) -> Path:
         """A folder for what ``stage`` has done so far under ``key``; unfinished work of other keys is removed."""

@@ -13,25 +13,22 @@ from yoin.values import CaptionStatus
 if TYPE_CHECKING:
     import pandas as pd
 
-    from yoin.report.summary import Summary
+    from yoin.report.summary import MediaSummary, MissingSummary, Summary
 
 
 def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
     """Everything the report says, from what the stages left behind."""
     import pandas as pd
 
-    from yoin import drivers
+    from yoin.media import REASONS
     from yoin.report import summary as record
 
     table, fit, explained = study.facts("table"), study.facts("fit"), study.facts("explain")
-    captions, media = study.captions, study.frame("media.parquet")
+    captions = study.captions
     statuses = captions["status"].value_counts()
-    unused = captions[captions["status"] != "ok"]
-    reasons = unused["reason"].where(unused["reason"] != "", unused["status"]).value_counts()
+    dropped = {**table["dropped"], **_counts(_why_unused(captions))}
+    media = _media(study, options)
     metric = record.summarize_metric(options.metric, rows["metric"])
-    missingness = drivers.missingness(
-        study.frame("table.parquet")["metric"].to_numpy(), (captions["status"] != "ok").to_numpy()
-    )
     spans = study.explanations.groupby("row_id").agg({"value": "sum", "base_value": "first", "prediction": "first"})
     residual = (spans["value"] + spans["base_value"] - spans["prediction"]).abs().max() if len(spans) else None
     return record.Summary(
@@ -40,15 +37,9 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
         rows=record.RowsSummary(
             read=table["read"],
             used=len(rows),
-            dropped={**table["dropped"], **{str(reason): int(n) for reason, n in reasons.items()}},
+            dropped=dropped,
         ),
-        media=record.MediaSummary(
-            images=int(media["media_id"].notna().sum()),
-            distinct=int(media["media_id"].nunique()),
-            failed={
-                str(reason): int(n) for reason, n in media.loc[media["reason"] != "", "reason"].value_counts().items()
-            },
-        ),
+        media=media,
         captions=record.CaptionsSummary.model_validate(
             {
                 **study.facts("caption"),
@@ -60,9 +51,8 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
         signal=record.SignalSummary.model_validate(fit["signal"]),
         drivers=record.DriversSummary.model_validate(study.facts("drivers")),
         explanations=record.ExplanationsSummary(**explained, model=fit["model"], additivity_residual=residual),
-        missing=None
-        if missingness is None
-        else record.MissingSummary.model_validate(missingness, from_attributes=True),
+        missing=_missing_captions(study, options),
+        reasons={code: REASONS[code] for code in (*dropped, *media.failed) if code in REASONS},
         next_test=record.next_test(study.drivers, metric.sd or 0.0),
         columns=tuple(record.ColumnSummary.model_validate(column) for column in table["columns"]),
         preview=record.summarize_preview(pd.DataFrame(table["preview"])),
@@ -72,6 +62,73 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
         options=options.model_dump(mode="json"),
         reproduce=command(options, study.folder),
     )
+
+
+def _counts(reasons: pd.Series) -> dict[str, int]:
+    """How often each reason stands there, most often first."""
+    return {str(reason): int(n) for reason, n in reasons.value_counts().items()}
+
+
+def _why_unused(captions: pd.DataFrame) -> pd.Series:
+    """Why each row without an ok caption has none: the reason noted, else its status."""
+    unused = captions[captions["status"] != "ok"]
+    status = unused["status"].replace("truncated", "caption_truncated")  # "truncated" says it of an image
+    return unused["reason"].where(unused["reason"] != "", status)
+
+
+def _media(study: Study, options: RunOptions) -> MediaSummary:
+    """What became of the image cells, and whether the rows without a usable image differ on the metric."""
+    from yoin.drivers import audit
+    from yoin.report.summary import MediaSummary, MissingSummary
+
+    media = study.frame("media.parquet").set_index("row_id")
+    failed = media["reason"] != ""
+    distinct = media[media["media_id"].notna()].drop_duplicates("media_id")
+    found = MediaSummary(
+        images=int(media["media_id"].notna().sum()),
+        distinct=len(distinct),
+        videos=int((distinct["seconds"] > 0).sum()),
+        bytes=int(distinct["bytes"].sum()),
+        failed=_counts(media.loc[failed, "reason"]),
+    )
+    if options.caption or not options.image:  # then no row is lost for want of an image
+        return found
+    metric, group, weight = _compared(study, options)
+    reasons = media["reason"].reindex(metric.index)
+    by_reason = audit.missingness_by_reason(metric, reasons, group=group, weight=weight)
+    return found.model_copy(
+        update={
+            "missing": MissingSummary.model_validate(
+                audit.missingness(metric, reasons != "", what="usable image", group=group, weight=weight)
+            ),
+            "missing_by_reason": {reason: MissingSummary.model_validate(each) for reason, each in by_reason.items()},
+            "fewest_compared": audit.FEWEST_ROWS,
+        }
+    )
+
+
+def _missing_captions(study: Study, options: RunOptions) -> MissingSummary:
+    """Whether the rows without a caption differ on the metric."""
+    from yoin.drivers import audit
+    from yoin.report.summary import MissingSummary
+
+    metric, group, weight = _compared(study, options)
+    missing = study.captions.set_index("row_id")["status"].reindex(metric.index) != "ok"
+    return MissingSummary.model_validate(audit.missingness(metric, missing, group=group, weight=weight))
+
+
+def _compared(study: Study, options: RunOptions) -> tuple[pd.Series, list[int], pd.Series | None]:
+    """The metric of every row with one, by row_id; a label that rows share which belong together; and the weights.
+
+    Rows of one group belong together, and so do rows with the same image: they have it or miss it together.
+    """
+    from yoin import table
+
+    rows = study.frame("table.parquet").set_index("row_id")
+    media = study.frame("media.parquet").set_index("row_id")["media_id"].reindex(rows.index)
+    labels = [media.fillna(rows["image"]) if options.image else media]
+    labels += [rows[name] for name in ("caption", "group") if getattr(options, name)]
+    return rows["metric"], table.blocks(labels).tolist(), rows.get("weight")
 
 
 _DESCRIBES = {

@@ -54,12 +54,16 @@ _COLORS = {"signal": "green", "weak": "yellow", "none": "red"}
 
 
 def show_stage(study: Study, stage: str, as_json: bool) -> None:
-    """Print whether one stage had work to do."""
+    """Print whether one stage had work to do, and what it noted."""
+    facts = study.facts(stage)
     if as_json:
-        out.print_json(json.dumps({"study": str(study.folder), "ran": list(study.ran)}))
-    else:
-        state = "done" if study.ran else "up to date, nothing to do"
-        out.print(f"{stage}: {state} ({study.folder})", markup=False)
+        out.print_json(json.dumps({"study": str(study.folder), "ran": list(study.ran), "facts": dict(facts)}))
+        return
+    state = "done" if study.ran else "up to date, nothing to do"
+    out.print(f"{stage}: {state} ({study.folder})", markup=False)
+    if stage == "fetch":
+        reasons = ", ".join(f"{rows:,} {reason.replace('_', ' ')}" for reason, rows in facts["failed"].items())
+        out.print(f"{facts['distinct']:,} different images and videos; rows without one: {reasons or 'none'}")
 
 
 def show_study(study: Study, as_json: bool) -> None:

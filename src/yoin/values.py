@@ -85,7 +85,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Medium:
-    """One image, known by the SHA-256 of its original bytes; ``width`` and ``height`` after orientation."""
+    """One image or video, known by the SHA-256 of its original bytes.
+
+    ``width`` and ``height`` in pixels after orientation; ``seconds`` is a video's length, 0 for an image. ``frames``
+    are images sampled from a video, in the order of time, and ``poster`` is the one that stands for it. ``copy`` is
+    an image scaled down to the longest side asked for.
+    """
 
     media_id: str
     path: Path
@@ -93,6 +98,25 @@ class Medium:
     width: int
     height: int
     bytes: int
+    seconds: float = 0.0
+    frames: tuple[Path, ...] = ()
+    poster: Path | None = None
+    copy: Path | None = None
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it is a video, and so has frames."""
+        return self.seconds > 0
+
+    @property
+    def views(self) -> tuple[Path, ...]:
+        """The images to look at: a video's frames, or the image itself or its scaled copy."""
+        return self.frames if self.is_video else (self.copy or self.path,)
+
+    @property
+    def picture(self) -> Path:
+        """The one image to show."""
+        return self.poster or self.path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

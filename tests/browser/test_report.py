@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from html import escape
@@ -42,6 +43,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "none": make_example(folder, rows=60, explained=5, verdict="none"),
         "captions": make_example(folder, rows=60, explained=5, images=False, features=False),
         "bare": make_example(folder, rows=40, explained=0, images=False, drivers=False, verdict="weak"),
+        "videos": make_example(folder, rows=60, explained=12, videos=True, lost=True),
         "hostile": make_example(folder, rows=60, explained=8, hostile=HOSTILE + long_word),
     }
     for name, example in examples.items():
@@ -202,7 +204,7 @@ def test_the_gallery_pages_filters_and_sorts(visit: Callable[..., Any]) -> None:
     page.get_by_text("Nothing matches.").wait_for()
 
 
-@pytest.mark.parametrize("name", ["signal", "none", "captions", "bare", "hostile"])
+@pytest.mark.parametrize("name", ["signal", "none", "captions", "bare", "videos", "hostile"])
 @pytest.mark.parametrize("width", [360, 768, 1280])
 def test_the_page_is_never_wider_than_the_screen(visit: Callable[..., Any], name: str, width: int) -> None:
     page = visit(name, width=width)
@@ -216,6 +218,77 @@ def test_the_page_is_never_wider_than_the_screen(visit: Callable[..., Any], name
     assert overflow(page) <= 0
     dialog = page.get_by_role("dialog")
     assert dialog.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_lost_images_are_seen_with_what_they_say(visit: Callable[..., Any], width: int, scheme: str) -> None:
+    page = visit("videos", width=width, color_scheme=scheme)
+    warning = page.locator("section.warning[aria-labelledby='missing-title']")
+    assert warning.get_by_text("There is no such image.").is_visible()
+    warning.get_by_role("link").click()
+    page.locator("#left-out").wait_for()
+    assert page.get_by_role("list", name="The way of the rows").locator("li").count() == 4
+    table = page.locator("table.lost")
+    assert table.locator("tbody tr").count() == 5
+    box = table.bounding_box()
+    for cell in table.locator("th, td").all():
+        assert cell.is_visible()
+        found = cell.bounding_box()
+        # all of it on the screen, without scrolling sideways, on a phone too
+        assert found["x"] >= 0
+        assert found["x"] + found["width"] <= width
+    assert box["height"] < 700
+    row = table.locator("tbody tr").first
+    assert row.inner_text().split() == "There is no such image. Clearly lower. 34 5.38 −0.82 −1.23 to −0.41".split()
+
+
+def seen(page: Any, mark: Any, inside: Any) -> None:
+    """``mark`` is drawn inside ``inside``, on top of it, in ink that stands out."""
+    assert mark.is_visible()
+    own, outer = mark.bounding_box(), inside.bounding_box()
+    assert own["width"] > 20
+    assert outer["x"] <= own["x"]
+    assert own["x"] + own["width"] <= outer["x"] + outer["width"]
+    assert outer["y"] <= own["y"]
+    assert own["y"] + own["height"] <= outer["y"] + outer["height"]
+    assert mark.evaluate(
+        "mark => { const box = mark.getBoundingClientRect();"
+        " return mark.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)); }"
+    )
+    rgb = mark.evaluate("mark => [getComputedStyle(mark).color, getComputedStyle(mark).backgroundColor]")
+    ink, back = (sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in rgb)
+    assert abs(ink - back) > 500
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_video_is_seen_to_be_one_and_how_long_it_is(visit: Callable[..., Any], width: int, scheme: str) -> None:
+    page = visit("videos", width=width, color_scheme=scheme)
+    shots = page.locator("#gallery .shot")
+    shots.first.scroll_into_view_if_needed()
+    first = shots.first.locator(".length")
+    seen(page, first, shots.first.locator(".frame"))
+    assert " ".join(first.inner_text().split()) == "▶ Video, 4.2 s"
+    assert shots.nth(1).locator(".length").count() == 0
+    # Its name says it too, to those who do not see it.
+    assert page.get_by_role("button", name="Video, 4.2 s").count() == 1
+    shots.first.click()
+    dialog = page.get_by_role("dialog")
+    seen(page, dialog.locator(".picture .length"), dialog.locator(".picture"))
+    frames = dialog.locator(".strip img")
+    assert frames.count() == 6
+    for frame in frames.all():
+        assert frame.is_visible()
+        assert frame.evaluate("image => image.naturalWidth") > 50
+    assert dialog.get_by_role("img", name="Frame 1", exact=True).count() == 1
+    assert dialog.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
+    page.get_by_role("button", name="Next").click()
+    assert dialog.locator(".length, .strip").count() == 0
+    page.keyboard.press("Escape")
+    mark = page.locator(".preview .length").first
+    mark.scroll_into_view_if_needed()
+    assert mark.is_visible()
 
 
 def test_hostile_text_is_inert(visit: Callable[..., Any]) -> None:

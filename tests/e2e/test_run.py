@@ -196,9 +196,13 @@ def test_images_that_could_not_be_reached_are_tried_again(table: Path, tmp_path:
     frame = pd.read_csv(table)
     with socket.socket() as closed:  # a port that nobody listens on
         closed.bind(("127.0.0.1", 0))
-        frame["url"] = f"http://127.0.0.1:{closed.getsockname()[1]}/a.jpg"
+        frame["url"] = f"http://me:s3cret@127.0.0.1:{closed.getsockname()[1]}/a.jpg"
         frame.to_csv(table, index=False)
         options = {"image": "url", "caption": "caption", "metric": "score", "model": "tfidf", "explain": 0}
         first = yoin_package.run(table, **options, allow_private=True, out=tmp_path / "s")
         assert set(first.frame("media.parquet")["reason"]) == {"connection"}
         assert yoin_package.run(table, **options, allow_private=True, out=tmp_path / "s").ran == ("fetch",)
+    # The table's own copy is what the password is read from; nothing else holds it.
+    told = [path for path in (tmp_path / "s").iterdir() if path.is_file() and path.name != "table.parquet"]
+    assert {"study.json", "summary.json", "report.html", "ledger.db"} <= {path.name for path in told}
+    assert not [path.name for path in told if b"s3cret" in path.read_bytes()]

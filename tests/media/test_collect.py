@@ -1,6 +1,7 @@
 import errno
 import hashlib
 import os
+import signal
 import threading
 from pathlib import Path
 
@@ -181,7 +182,15 @@ def test_an_unreadable_file(place):
 
 
 @pytest.mark.parametrize(
-    "cell", ["ftp://a/b.png", "data:image/png;base64,AAAA", "s3://bucket/key.png", "file:///etc/passwd"]
+    "cell",
+    [
+        "ftp://a/b.png",
+        "file:///etc/passwd",
+        "memory://a.png",
+        "simplecache::s3://bucket/key.png",
+        "s3://bucket/key.png::file:///etc/passwd",
+        "zip://a.png::http://example.org/b.zip",
+    ],
 )
 def test_other_schemes(place, cell):
     assert place.reasons([cell]) == ["unsupported_scheme"]
@@ -226,23 +235,23 @@ def test_what_a_killed_run_left_half_written_is_cleared(place):
 
 
 def test_outcomes_are_committed_before_they_are_counted(place):
-    place.write({f"{i}.png": encoded(pixels(seed=i)) for i in range(20)})
+    place.write({f"{i}.png": encoded(pixels(seed=i)) for i in range(150)})
 
     def stop(done: int, total: int, note: str) -> None:
         if done == 7:
-            raise KeyboardInterrupt
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     with Ledger(place.study / "ledger.db") as ledger, pytest.raises(KeyboardInterrupt):
         collect(
-            pd.Series([f"{i}.png" for i in range(20)]),
+            pd.Series([f"{i}.png" for i in range(150)]),
             store=place.store,
             ledger=ledger,
             options=MediaOptions(base=place.base),
             progress=stop,
         )
-    assert len(place.recorded()) == 7
-    assert threading.active_count() == 1
-    assert place.reasons([f"{i}.png" for i in range(20)]) == [""] * 20
+    assert 7 <= len(place.recorded()) < 150
+    assert threading.active_count() == 1, threading.enumerate()
+    assert place.reasons([f"{i}.png" for i in range(150)]) == [""] * 150
 
 
 def test_a_full_disk_ends_the_run_with_its_one_sentence(place, monkeypatch):

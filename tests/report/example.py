@@ -58,10 +58,12 @@ class Example:
     predictions: pd.DataFrame
     explanations: pd.DataFrame
     images: dict[str, Path]
+    seconds: dict[str, float]
+    frames: dict[str, list[Path]]
 
     def html(self, options: ReportOptions | None = None) -> str:
         given = {each.name: getattr(self, each.name) for each in fields(self)}
-        return render(given.pop("summary"), **given, options=options or ReportOptions())
+        return render(given.pop("summary"), **given, max_pixels=10_000_000, options=options or ReportOptions())
 
     def with_summary(self, **changes: Any) -> Example:
         return replace(self, summary=self.summary.model_copy(update=changes))
@@ -90,10 +92,16 @@ def make_example(
     features: bool = True,
     images: bool = True,
     drivers: bool = True,
+    videos: bool = False,
+    lost: bool = False,
     hostile: str = "",
     seed: int = 7,
 ) -> Example:
-    """A study of ``rows`` posters; ``hostile`` is put into every text that comes from a user or a model."""
+    """A study of ``rows`` posters.
+
+    With ``videos`` every third one is a video, with ``lost`` many rows have no usable image; ``hostile`` is put into
+    every text that comes from a user or a model.
+    """
     random = np.random.default_rng(seed)
     has = random.random((rows, len(FACTS))) < np.array([share for *_, share in FACTS])
     effects = np.array([effect for _, _, effect, _ in FACTS])
@@ -134,17 +142,19 @@ def make_example(
     if not drivers:
         table, occurrences = table.iloc[:0], []
     sd = float(metric.std())
+    failed = {"not_found": 34, "timeout": 21, "bomb": 2} if lost else {"not_found": 3}
     summary = Summary(
         title=f"What goes with rating {hostile}".strip(),
         metric=summarize_metric(f"rating{hostile}", metric),
         rows=RowsSummary(
-            read=rows + 9, used=rows, dropped={"no_metric": 4, f"image not found{hostile}": 3, "blocked": 2}
+            read=rows + 6 + sum(failed.values()), used=rows,
+            dropped={"no_metric": 4, **{f"{reason}{hostile}": n for reason, n in failed.items()}, "blocked": 2},
         ),
-        media=MediaSummary(images=rows + 2, distinct=rows, failed={"not_found": 3}) if images else MediaSummary(),
+        media=_media(rows, failed, videos) if images else MediaSummary(),
         captions=CaptionsSummary(
             captioner="describe",
             describes="It measures colours, light, faces and text: a floor. A vision-language model sees far more.",
-            ok=rows, blocked=2, missing=3, calls=rows,
+            ok=rows, blocked=2, missing=sum(failed.values()), calls=rows,
         ),
         models=(
             ModelSummary(name="mean", rmse=sd, r2=-0.002, r2_low=-0.006, r2_high=0.001, spearman=None, seconds=0.01),
@@ -162,6 +172,7 @@ def make_example(
             n_missing=9, difference=-0.6, low=-1.1, high=-0.1, p=0.02,
             sentence="Rows without a caption have a lower rating than the rest: what follows may not hold for them.",
         ),
+        reasons={"not_found": "There is no such image."},
         next_test=next_test(table, sd),
         columns=(
             ColumnSummary(name="image", kind="image", blanks=3, distinct=rows, examples=("images/poster 1.png",)),
@@ -188,7 +199,42 @@ def make_example(
         predictions=pd.DataFrame(predictions, columns=list(PREDICTION_COLUMNS)),
         explanations=pd.DataFrame(spans, columns=list(EXPLANATION_COLUMNS)),
         images=files,
+        seconds={
+            media_id: 0.0 if place % 3 or not videos else 7.5 * place + 4.2 for place, media_id in enumerate(files)
+        },
+        frames={
+            media_id: [*files.values()][place : place + 6]
+            for place, media_id in enumerate(files)
+            if videos and not place % 3
+        },
     )
+
+
+def _media(rows: int, failed: dict[str, int], videos: bool) -> MediaSummary:
+    """What became of the images: where 20 rows have one reason, those of the most frequent one are clearly lower."""
+    present = rows + 2
+    compared = {
+        reason: MissingSummary(
+            n_missing=n, n_present=present, mean_missing=BASE - gap, mean_present=BASE, difference=-gap,
+            low=-gap - 0.41, high=-gap + 0.41, p=p, p_adjusted=p_adjusted,
+            sentence=f"{n} rows: their metric is {gap} lower than that of the {present} rows with a usable image.",
+        )
+        for (reason, n), gap, p, p_adjusted in zip(
+            failed.items(), (0.82, 0.21, 0.0), (0.0001, 0.31, 1.0), (0.0002, 0.31, 1.0), strict=False
+        )
+        if n >= 20
+    }  # fmt: skip
+    n = sum(failed.values())
+    p = 0.01 if n > 20 else None
+    return MediaSummary(
+        images=present, distinct=rows, videos=(rows + 2) // 3 if videos else 0, bytes=48_300_000, failed=failed,
+        missing=MissingSummary(
+            n_missing=n, n_present=present, mean_missing=BASE - 0.5, mean_present=BASE, difference=-0.5,
+            low=-0.9, high=-0.1, p=p, p_adjusted=p, sentence=f"{n} of {n + present} rows have no usable image.",
+        ),
+        missing_by_reason=compared,
+        fewest_compared=20,
+    )  # fmt: skip
 
 
 def _signal(verdict: str) -> SignalSummary:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,7 @@ import pytest
 from tests.report.example import Example, make_example
 from tests.report.page import Page
 from yoin.options import ReportOptions
-from yoin.report.summary import Preview
+from yoin.report.summary import Preview, RowsSummary
 
 # Everything that a cell, a caption, a file or a column could be called to break out of its place.
 HOSTILE = (
@@ -165,6 +166,85 @@ def test_a_real_difference_of_the_missing_rows_is_warned_of_at_the_top(example: 
     assert "missing-title" not in slight
 
 
+def test_lost_images_are_listed_with_their_metric_and_warned_of(folder: Path) -> None:
+    example = make_example(folder, rows=80, explained=4, lost=True)
+    html = example.html()
+    text = Page(html).text
+    # Where the rows went, and a line for every reason in its sentence or its own words.
+    assert "143 read 139 with a usable metric 82 with a usable image 80 with a caption" in text
+    assert "There is no such image. Clearly lower. 34 5.38 −0.82 −1.23 to −0.41" in text
+    assert "timeout No clear difference. 21 5.99 −0.21 −0.62 to +0.20" in text
+    assert "bomb Fewer than 20 rows: not compared. 2 – –" in text
+    assert "All without a usable image 57 5.70 −0.50 −0.90 to −0.10" in text
+    assert "With a usable image 82 6.20" in text
+    assert "2 reasons are compared at once" in text
+    # At the top only what is clear, and of several comparisons of all rows left out only one.
+    top = html[html.index('id="missing-title"') : html.index('class="cards"')]
+    missing, media = example.summary.missing, example.summary.media
+    assert missing is not None
+    assert missing.sentence in top
+    assert media.missing is not None
+    assert media.missing.sentence not in top
+    assert media.missing_by_reason["not_found"].sentence in top
+    assert media.missing_by_reason["timeout"].sentence not in top
+
+
+def test_without_lost_images_nothing_is_said_of_them(folder: Path) -> None:
+    example = make_example(folder, rows=40, explained=0)
+    whole = example.with_summary(
+        rows=RowsSummary(read=40, used=40),
+        media=example.summary.media.model_copy(update={"failed": {}, "images": 40, "missing_by_reason": {}}),
+        captions=example.summary.captions.model_copy(update={"blocked": 0, "missing": 0}),
+        missing=None,
+    )
+    text = whole.html().partition('<script type="application/json"')[0]
+    assert "40 rows read, 40 used; none was dropped." in text
+    for words in (
+        "could not be used",
+        "usable image",
+        "compared at once",
+        "left out are different",
+        "The way of the rows",
+    ):
+        assert words not in text
+    assert "The way of the rows" in example.html()
+
+
+def test_where_captions_were_given_lost_images_are_only_counted(folder: Path) -> None:
+    example = make_example(folder, rows=40, explained=0, lost=True)
+    media = example.summary.media.model_copy(update={"missing": None, "missing_by_reason": {}})
+    text = Page(example.with_summary(media=media).html()).text
+    assert "Images that could not be used Rows There is no such image. 34 timeout 21 bomb 2" in text
+    assert "Fewer than" not in text
+    assert "with a usable image" not in text
+
+
+def test_videos_are_marked_with_their_length_and_show_their_frames(folder: Path) -> None:
+    example = make_example(folder, rows=40, explained=6, videos=True)
+    page = Page(example.html())
+    videos = page.data["videos"]
+    assert sorted(map(int, videos)) == list(range(0, 40, 3))
+    assert (videos["0"]["length"], videos["9"]["length"]) == ("4.2 s", "1 min 12 s")
+    strips = [tuple(video["frames"]) for video in videos.values() if video["frames"]]
+    assert {len(strip) for strip in strips} <= {6, 4, 1}  # the last posters have fewer neighbours to stand for frames
+    assert len(page.data["thumbs"]) == 40 + sum(map(len, strips))
+    assert sorted(frame for strip in strips for frame in strip) == list(range(40, len(page.data["thumbs"])))
+    assert "14 distinct videos, 26 distinct images" in page.text
+    assert "▶ Video, 4.2 s" in page.text  # among the table's first rows
+    still = Page(make_example(folder, rows=40, explained=6).html())
+    assert still.data["videos"] == {}
+    assert "▶" not in still.text
+    assert "40 distinct images" in still.text
+
+
+def test_a_video_whose_picture_is_not_there_is_still_marked(folder: Path) -> None:
+    example = make_example(folder, rows=40, explained=0, videos=True)
+    gone = {media_id: path for media_id, path in example.images.items() if not example.seconds[media_id]}
+    data = Page(replace(example, images=gone, frames={}).html()).data
+    assert data["thumb"][3] == -1
+    assert data["videos"]["3"] == {"length": "27 s", "frames": []}
+
+
 def test_every_number_the_verdict_rests_on_is_there(page: Page, example: Example) -> None:
     assert f"of {example.summary.rows.read} read" in page.text
     assert "0.360" in page.text
@@ -308,7 +388,14 @@ def test_colours_have_enough_contrast() -> None:
         pairs = [(text, back) for text in ("ink", "quiet") for back in ("page", "card", "soft")]
         pairs += [("link", "page"), ("link", "card"), ("link", "soft"), ("yes", "yes-soft"), ("weak", "weak-soft")]
         pairs += [("none", "none-soft"), ("ink", "yes-soft"), ("ink", "weak-soft"), ("ink", "none-soft")]
-        pairs += [("quiet", "weak-soft"), ("mark-ink", "mark"), ("up", "card"), ("down", "card")]
+        pairs += [
+            ("page", "ink"),
+            ("quiet", "weak-soft"),
+            ("link", "weak-soft"),
+            ("mark-ink", "mark"),
+            ("up", "card"),
+            ("down", "card"),
+        ]
         pairs += [("ink", f"{side}-{step}") for side in ("up", "down") for step in (1, 2, 3, 4)]
         for text, back in pairs:
             assert contrast(colours[text], colours[back]) >= 4.5, (start, text, back)

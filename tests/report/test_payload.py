@@ -4,8 +4,17 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yoin.report.payload import Explained, Row, choose_examples, concept_rows, first_rows, marks_of, rows_that_fit
-from yoin.values import OCCURRENCE_COLUMNS
+from yoin.report.payload import (
+    Explained,
+    Row,
+    choose_examples,
+    concept_rows,
+    first_rows,
+    marks_of,
+    read_rows,
+    rows_that_fit,
+)
+from yoin.values import CAPTION_COLUMNS, EXPLANATION_COLUMNS, OCCURRENCE_COLUMNS, PREDICTION_COLUMNS
 
 
 def row(
@@ -69,3 +78,12 @@ def test_marks_are_ordered_apart_and_inside_the_caption() -> None:
     places = [(0, 6, 9, False), (0, 2, 5, False), (0, 3, 5, False), (1, 0, 99, False), (1, 0, 3, True)]
     table = occurrences(*((row_id, "big", start, end, negated) for row_id, start, end, negated in places))
     assert marks_of(table, "big", shown) == [[3, 6, 7, 10], [0, 3]]
+
+
+def test_an_image_inside_the_table_is_no_name() -> None:
+    captions = pd.DataFrame([(row_id, None, "a", "ok", "", "c", "1", "") for row_id in range(3)],
+                            columns=list(CAPTION_COLUMNS))  # fmt: skip
+    labels = pd.Series(["data:image/png;base64," + "A" * 9000, " DATA:,x", "a/data:b.png"])
+    spans, predictions = (pd.DataFrame(columns=list(names)) for names in (EXPLANATION_COLUMNS, PREDICTION_COLUMNS))
+    found = read_rows(captions, pd.Series([1.0, 2.0, 3.0]), labels, predictions, spans, "m")
+    assert [found[row_id].label for row_id in range(3)] == ["", "", "a/data:b.png"]

@@ -81,9 +81,29 @@ def test_small_numbers_read_as_people_write_them() -> None:
 
 
 def test_codes_become_words_and_sentences_stay() -> None:
-    assert words.code_in_words("not_found") == "not found"
-    assert words.code_in_words("bomb") == "more pixels than the limit"
-    assert words.code_in_words("The API_KEY is wrong.") == "The API_KEY is wrong."
+    sentences = {"bomb": "The image has more pixels than the limit."}
+    assert words.code_in_words("not_found", sentences) == "not found"
+    assert words.code_in_words("bomb", sentences) == "The image has more pixels than the limit."
+    assert words.code_in_words("bad_weight", sentences) == "the weight is not a number above 0"
+    assert words.code_in_words("The API_KEY is wrong.", sentences) == "The API_KEY is wrong."
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [(0.02, "0.1 s"), (4.2, "4.2 s"), (9.96, "10 s"), (12.4, "12 s"), (59.6, "1 min 0 s"), (65, "1 min 5 s"),
+     (3720, "1 h 2 min"), (math.nan, "–")],
+)  # fmt: skip
+def test_a_videos_length_is_short(seconds: float, written: str) -> None:
+    assert words.length(seconds) == written
+
+
+@pytest.mark.parametrize(
+    ("size", "written"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (9960, "10 kB"), (48_300_000, "48 MB"),
+     (999_600_000, "1.0 GB"), (2.5e16, "25000 TB"), (None, "–")],
+)  # fmt: skip
+def test_sizes_have_a_fitting_unit(size: float | None, written: str) -> None:
+    assert words.size(size) == written
 
 
 def test_options_are_flattened_in_order() -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from yoin import registry
+from yoin import loop, registry
 from yoin.captions.base import Captioner, call_key
 from yoin.errors import YoinError
 from yoin.ledger import Ledger
@@ -52,7 +50,7 @@ def caption(
     if captioner is None:
         captioner = registry.load("captioners", spec.name)(spec, options)
     wanted = list(dict.fromkeys(media.rows["media_id"].dropna()))
-    keys = {media_id: _key(media_id, captioner, spec) for media_id in wanted}
+    keys = {media_id: _key(media.items[media_id], captioner, spec, options) for media_id in wanted}
     known = ledger.captions(keys.values())
     captions = {media_id: known[key] for media_id, key in keys.items() if key in known}
     to_do = [media.items[media_id] for media_id in wanted if _status(captions, media_id) != "ok"]
@@ -66,7 +64,7 @@ def caption(
         progress(len(wanted) - len(to_do) + len(new), len(wanted), f"{lost} without a caption" if lost else "")
 
     new: dict[str, Caption] = {}
-    _run(lambda: _caption_all(captioner, to_do, keep))
+    loop.run(lambda: _caption_all(captioner, to_do, keep))
     return Captions(
         frame=_frame(media.rows, captions, captioner),
         captioner=captioner.name,
@@ -89,14 +87,19 @@ def given(captions: pd.Series) -> Captions:
     return Captions(frame=frame, captioner="given")
 
 
-def _key(media_id: str, captioner: Captioner, spec: Spec) -> str:
+def _key(medium: Medium, captioner: Captioner, spec: Spec, options: CaptionOptions) -> str:
+    settings = dict(captioner.settings)
+    if options.longest_side is not None:  # what it sees is part of what decides the text
+        settings["longest_side"] = options.longest_side
+    if medium.is_video:
+        settings["frames"] = options.frames
     return call_key(
-        media_id,
+        medium.media_id,
         captioner=captioner.name,
         base_url=spec.base_url,
         model=captioner.model_version,
         prompt_id=captioner.prompt_id,
-        settings=captioner.settings,
+        settings=settings,
     )
 
 
@@ -132,40 +135,6 @@ async def _caption_one(captioner: Captioner, medium: Medium) -> Caption:
         says = " ".join(str(error).split())
         reason = f"{type(error).__name__}: {says}" if says else type(error).__name__
         return Caption(text="", status="failed", reason=reason[:_REASON_LENGTH])
-
-
-def _run(work: Callable[[], Coroutine[None, None, None]]) -> None:
-    """Run ``work`` to its end, in a thread of its own where this one has an event loop running (a notebook)."""
-    if _loop_is_running():
-        _run_in_thread(work)
-    else:
-        asyncio.run(work())
-
-
-def _loop_is_running() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-def _run_in_thread(work: Callable[[], Coroutine[None, None, None]]) -> None:
-    cancel: Future[Callable[[], object]] = Future()
-
-    async def cancellable() -> None:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        cancel.set_result(lambda: loop.call_soon_threadsafe(task.cancel) if task else None)
-        await work()
-
-    with ThreadPoolExecutor(1, thread_name_prefix="captions") as executor:
-        running = executor.submit(lambda: asyncio.run(cancellable()))
-        try:
-            running.result()
-        except KeyboardInterrupt:  # it arrives here, in the main thread, and the work is elsewhere
-            with suppress(RuntimeError):  # the loop may have closed just now
-                cancel.result()()
-            raise
 
 
 def _frame(rows: pd.DataFrame, captions: Mapping[str, Caption], captioner: Captioner) -> pd.DataFrame:

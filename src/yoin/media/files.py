@@ -6,11 +6,14 @@ import errno
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from yoin.media.addresses import shown
 from yoin.media.reasons import Unusable
+from yoin.media.shelf import Incoming
 from yoin.options import MediaOptions
 
+_PIECE = 1 << 20  # bytes read at a time
 _NO_SUCH_FILE = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
 
 
@@ -66,19 +69,26 @@ def resolve(cell: str, options: MediaOptions) -> Path:
         raise Unusable("not_found", f"{shown(cell)} is not a path to a file.") from error
 
 
-def read_bytes(file: LocalFile, options: MediaOptions) -> bytes:
-    """The file's bytes.
+def read(file: LocalFile, incoming: Incoming) -> None:
+    """Copy the file into ``incoming``.
 
     Raises:
         Unusable: it cannot be read, or has grown over the limit.
+        StudyError: the disk is full.
     """
     try:
-        with file.path.open("rb") as stream:
-            data = stream.read(options.max_bytes + 1)
+        stream = file.path.open("rb")
     except FileNotFoundError as error:
         raise Unusable("not_found", f"There is no file {file.cell}.") from error
     except OSError as error:
         raise Unusable("unreadable", f"{file.cell} cannot be read ({error.strerror}).") from error
-    if len(data) > options.max_bytes:
-        raise Unusable("too_large", f"{file.cell} has more than {options.max_bytes:,} bytes.")
-    return data
+    with stream:
+        while piece := _piece(stream, file):
+            incoming.write(piece)
+
+
+def _piece(stream: BinaryIO, file: LocalFile) -> bytes:
+    try:
+        return stream.read(_PIECE)
+    except OSError as error:
+        raise Unusable("unreadable", f"{file.cell} cannot be read ({error.strerror}).") from error

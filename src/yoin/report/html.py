@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from yoin.options import ReportOptions
-from yoin.report import charts, words
+from yoin.report import charts, left_out, words
 from yoin.report.payload import (
     build_payload,
     choose_examples,
@@ -26,7 +27,7 @@ from yoin.report.payload import (
     rows_that_fit,
 )
 from yoin.report.summary import ModelSummary, Summary
-from yoin.report.thumbnails import Thumbnails, make_thumbnails
+from yoin.report.thumbnails import BUDGET, Thumbnails, make_strips, make_thumbnails
 
 VERDICTS = {
     "signal": "Signal",
@@ -35,7 +36,6 @@ VERDICTS = {
 }
 LARGE_AT_LEAST, LARGE_AT_MOST = 150, 400  # pictures drawn large: explained rows and examples, in small studies all
 SIGNIFICANT = 0.05
-REAL_DIFFERENCE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,14 @@ class DriverLine:
     note: str
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A small picture as a data URL; ``length`` is that of the video it stands for, "" for an image."""
+
+    url: str
+    length: str
+
+
 def render(
     summary: Summary,
     *,
@@ -62,7 +70,10 @@ def render(
     predictions: pd.DataFrame,
     explanations: pd.DataFrame,
     images: Mapping[str, Path],
+    max_pixels: int,
     options: ReportOptions,
+    seconds: Mapping[str, float] | None = None,
+    frames: Mapping[str, Sequence[Path]] | None = None,
 ) -> str:
     """Return the report as HTML that needs nothing beside itself and asks nothing of the network.
 
@@ -77,8 +88,11 @@ def render(
         labels: a short text for each row by row_id, such as the image cell, or ``None``.
         predictions: out-of-fold predictions, with `yoin.values.PREDICTION_COLUMNS`.
         explanations: spans, with `yoin.values.EXPLANATION_COLUMNS`; offsets are code points.
-        images: the files of the media by media_id; empty where there are none.
+        images: the files of the media by media_id, of a video its poster; empty where there are none.
+        max_pixels: larger images are not decoded.
         options: how much is shown.
+        seconds: how long each video is, by media_id; 0 or nothing for an image.
+        frames: the frames sampled from each video, in the order of time, by media_id.
     """
     model = _shown_model(summary, predictions)
     rows = read_rows(captions, metric, labels, predictions, explanations, model)
@@ -92,7 +106,10 @@ def render(
     large = min(max(len(first), LARGE_AT_LEAST), LARGE_AT_MOST)
     previewed = captions["row_id"].isin([row.row_id for row in summary.preview.rows])
     preview_media = [words.text_of(media_id) for media_id in captions.loc[previewed, "media_id"]]
-    thumbs = make_thumbnails(images, large=order[:large], small=[*preview_media, *order[large:]])
+    thumbs = make_thumbnails(images, large=order[:large], small=[*preview_media, *order[large:]], max_pixels=max_pixels)
+    spent = sum(map(len, thumbs.urls.values()))
+    strips = make_strips(frames or {}, order[:large], max_pixels=max_pixels, budget=BUDGET - spent)
+    lengths = {media_id: words.length(long) for media_id, long in (seconds or {}).items() if long > 0}
     unit = words.Unit.of(summary.metric.name, summary.metric.sd)
     payload = build_payload(
         rows=rows,
@@ -102,13 +119,15 @@ def render(
         examples=examples,
         occurrences=occurrences,
         thumbs=thumbs.urls,
+        lengths=lengths,
+        strips=strips,
         metric=words.clean(unit.name),
         decimals=unit.decimals,
         model=model,
     )
     lines, scale = _driver_lines(table)
     style, script = _asset("style.css"), _asset("script.js")
-    environment = _environment()
+    environment = _environment(summary.reasons)
     return environment.get_template("report.html.j2").render(
         s=summary,
         title=options.title or summary.title,
@@ -126,13 +145,16 @@ def render(
         with_adjusted=any(line.values["adjusted"] is not None for line in lines),
         with_unique=any(line.values["unique"] is not None for line in lines),
         with_importance=any(line.values["importance"] is not None for line in lines),
-        missing_is_real=(
-            summary.missing is not None and summary.missing.p is not None and summary.missing.p < REAL_DIFFERENCE
-        ),
+        warned=left_out.warned(summary),
+        missing_is_clear=left_out.is_clear(summary.missing),
+        steps=left_out.steps(summary),
+        lost_images=left_out.lost_images(summary),
+        drops=left_out.other_drops(summary),
         analysed=len(rows),
         shown=len(shown),
         thumbs=thumbs,
-        row_thumbs=_preview_thumbs(summary, captions, thumbs),
+        row_pictures=_preview_pictures(summary, captions, thumbs, lengths),
+        with_videos=bool(payload["videos"]),
         explained=sum(1 for row in rows.values() if row.explained),
         options_in_words=words.flat(summary.options),
     )
@@ -161,10 +183,16 @@ def _kept(order: Sequence[int], shown: Sequence[int]) -> list[int]:
     return [row_id for row_id in order if row_id in known]
 
 
-def _preview_thumbs(summary: Summary, captions: pd.DataFrame, thumbs: Thumbnails) -> dict[int, str]:
+def _preview_pictures(
+    summary: Summary, captions: pd.DataFrame, thumbs: Thumbnails, lengths: Mapping[str, str]
+) -> dict[int, Picture]:
     media = dict(captions[["row_id", "media_id"]].itertuples(index=False, name=None))
-    found = {row.row_id: thumbs.urls.get(words.text_of(media.get(row.row_id))) for row in summary.preview.rows}
-    return {row_id: url for row_id, url in found.items() if url}
+    found = {row.row_id: words.text_of(media.get(row.row_id)) for row in summary.preview.rows}
+    return {
+        row_id: Picture(thumbs.urls[media_id], lengths.get(media_id, ""))
+        for row_id, media_id in found.items()
+        if media_id in thumbs.urls
+    }
 
 
 def _driver_lines(table: pd.DataFrame) -> tuple[list[DriverLine], charts.Scale]:
@@ -222,7 +250,7 @@ def _policy(style: str, script: str) -> str:
     )
 
 
-def _environment() -> Environment:
+def _environment(reasons: Mapping[str, str]) -> Environment:
     environment = Environment(
         loader=FunctionLoader(_asset),
         autoescape=True,
@@ -238,7 +266,8 @@ def _environment() -> Environment:
         percent=words.percent,
         points=words.points,
         duration=words.duration,
-        in_words=words.code_in_words,
+        size=words.size,
+        in_words=partial(words.code_in_words, sentences=reasons),
     )
     return environment
 

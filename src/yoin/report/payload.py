@@ -72,7 +72,7 @@ def read_rows(
         for row_id, media_id, caption in usable[["row_id", "media_id", "caption"]].itertuples(index=False, name=None)
     }
     explained = _explained(explanations, {row_id: text for row_id, (_, text) in texts.items()})
-    named = {} if labels is None else {int(key): text_of(value) for key, value in labels.items() if key in texts}
+    named = {} if labels is None else {int(key): _label(value) for key, value in labels.items() if key in texts}
     return {
         row_id: Row(
             row_id=row_id,
@@ -85,6 +85,12 @@ def read_rows(
         )
         for row_id, (media_id, caption) in sorted(texts.items())
     }
+
+
+def _label(cell: object) -> str:
+    """What a row is called; an image that stands in the table itself (a ``data:`` URL) is no name."""
+    text = text_of(cell)
+    return "" if text.lstrip()[:5].lower() == "data:" else text
 
 
 def _explained(explanations: pd.DataFrame, captions: Mapping[int, str]) -> dict[int, Explained]:
@@ -202,6 +208,8 @@ def build_payload(
     examples: Sequence[Examples],
     occurrences: pd.DataFrame,
     thumbs: Mapping[str, str],
+    lengths: Mapping[str, str],
+    strips: Mapping[str, Sequence[str]],
     metric: str,
     decimals: int,
     model: str,
@@ -216,6 +224,8 @@ def build_payload(
         examples: the rows shown for each concept.
         occurrences: a table with `yoin.values.OCCURRENCE_COLUMNS`.
         thumbs: data URLs by media_id.
+        lengths: how long each video is, in words, by media_id.
+        strips: data URLs of its frames in the order of time, by media_id, where they are shown.
         metric: the metric's name.
         decimals: decimal places of its numbers; -1 for three significant digits.
         model: whose predictions these are.
@@ -231,6 +241,11 @@ def build_payload(
         media_id: number
         for number, media_id in enumerate(dict.fromkeys(row.media_id for row in chosen if row.media_id in thumbs))
     }
+    pictures = [thumbs[media_id] for media_id in urls]
+    frames = {}
+    for media_id in dict.fromkeys(row.media_id for row in chosen if row.media_id in strips):
+        frames[media_id] = list(range(len(pictures), len(pictures) + len(strips[media_id])))
+        pictures += strips[media_id]
     by_concept = dict(tuple(occurrences.groupby("concept", sort=False)))
     drivers = []
     for concept, each in zip(concepts, examples, strict=True):
@@ -248,10 +263,15 @@ def build_payload(
         "decimals": decimals,
         "model": model,
         "images": bool(urls),
-        "thumbs": [thumbs[media_id] for media_id in urls],
+        "thumbs": pictures,
         "id": [row.row_id + 1 for row in chosen],
         "label": [row.label for row in chosen],
         "thumb": [urls.get(row.media_id, -1) for row in chosen],
+        "videos": {
+            str(place[row.row_id]): {"length": lengths[row.media_id], "frames": frames.get(row.media_id, [])}
+            for row in chosen
+            if row.media_id in lengths
+        },
         "caption": [row.caption for row in chosen],
         "actual": [row.metric for row in chosen],
         "predicted": [_short(row.prediction) for row in chosen],

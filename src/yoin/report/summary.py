@@ -81,12 +81,41 @@ class RowsSummary(Record):
     dropped: dict[str, Count] = {}
 
 
+class MissingSummary(Record):
+    """Rows that miss something against the rest on the metric: mean difference with its 95% interval.
+
+    ``p_adjusted`` accounts for all reasons compared together; see `yoin.drivers.Missingness`.
+    """
+
+    n_missing: Count
+    n_present: Count = 0
+    mean_missing: Number = None
+    mean_present: Number = None
+    difference: Number
+    low: Number
+    high: Number
+    p: Number
+    p_adjusted: Number = None
+    sentence: str
+
+
 class MediaSummary(Record):
-    """``images`` cells held a usable image, ``distinct`` of them by their bytes; ``failed`` by reason."""
+    """What became of the image cells.
+
+    ``images`` cells held a usable image or video, ``distinct`` of them by their bytes, of which ``videos`` are videos;
+    ``bytes`` is the size of the distinct originals; ``failed`` counts the other rows by reason. ``missing`` compares
+    the rows without a usable image with the rest, ``missing_by_reason`` those of each reason with at least
+    ``fewest_compared`` rows; both are left out where captions were given, because no row is lost then.
+    """
 
     images: Count = 0
     distinct: Count = 0
+    videos: Count = 0
+    bytes: Count = 0
     failed: dict[str, Count] = {}
+    missing: MissingSummary | None = None
+    missing_by_reason: dict[str, MissingSummary] = {}
+    fewest_compared: Count = 0
 
 
 class CaptionsSummary(Record):
@@ -155,17 +184,6 @@ class ExplanationsSummary(Record):
     additivity_residual: Number = None
 
 
-class MissingSummary(Record):
-    """Rows without a caption against the rest on the metric: mean difference with its 95% interval."""
-
-    n_missing: Count
-    difference: Number
-    low: Number
-    high: Number
-    p: Number
-    sentence: str
-
-
 class ColumnSummary(Record):
     """What one column of the table holds; see `yoin.values.ColumnProfile`."""
 
@@ -203,7 +221,7 @@ class NextTest(Record):
 
 
 class Summary(Record):
-    """Everything the report says."""
+    """Everything the report says; ``reasons`` says in a sentence what a reason's code means."""
 
     title: str
     metric: MetricSummary
@@ -215,6 +233,7 @@ class Summary(Record):
     drivers: DriversSummary = DriversSummary()
     explanations: ExplanationsSummary = ExplanationsSummary()
     missing: MissingSummary | None = None
+    reasons: dict[str, str] = {}
     next_test: NextTest | None = None
     columns: tuple[ColumnSummary, ...] = ()
     preview: Preview = Preview()

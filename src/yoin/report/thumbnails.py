@@ -15,7 +15,6 @@ from PIL import Image, features
 from yoin.images import ImageError, open_rgb
 
 BUDGET = 10_000_000  # bytes of all data URLs together
-MAX_PIXELS = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +53,7 @@ def make_thumbnails(
     *,
     large: Sequence[str],
     small: Sequence[str],
+    max_pixels: int,
     budget: int = BUDGET,
     workers: int | None = None,
 ) -> Thumbnails:
@@ -66,6 +66,7 @@ def make_thumbnails(
         images: where each medium's file is, by media_id.
         large: media_ids to be shown large, most important first.
         small: further media_ids.
+        max_pixels: larger images are not decoded.
         budget: the most bytes all data URLs may take together.
         workers: threads; by default one a core.
     """
@@ -73,9 +74,9 @@ def make_thumbnails(
     known = set(wanted_large)
     wanted_small = [media_id for media_id in dict.fromkeys(small) if media_id in images and media_id not in known]
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        setting = _choose(pool, images, wanted_large, wanted_small, budget)
-        jobs = [(images[media_id], setting.large, setting.large_quality) for media_id in wanted_large]
-        jobs += [(images[media_id], setting.small, setting.small_quality) for media_id in wanted_small]
+        setting = _choose(pool, images, wanted_large, wanted_small, budget, max_pixels)
+        jobs = [(images[media_id], setting.large, setting.large_quality, max_pixels) for media_id in wanted_large]
+        jobs += [(images[media_id], setting.small, setting.small_quality, max_pixels) for media_id in wanted_small]
         urls: dict[str, str] = {}
         spent = left_out = unreadable = 0
         for media_id, url in zip([*wanted_large, *wanted_small], pool.map(_draw, jobs), strict=True):
@@ -89,8 +90,31 @@ def make_thumbnails(
     return Thumbnails(urls, left_out, unreadable)
 
 
+def make_strips(
+    frames: Mapping[str, Sequence[Path]], media_ids: Sequence[str], *, max_pixels: int, budget: int
+) -> dict[str, list[str]]:
+    """Data URLs of the frames of each video of ``media_ids``, in the order of time, as far as ``budget`` bytes go.
+
+    A video's frames are there together or not at all.
+    """
+    keys = {media_id: [f"{media_id} {place}" for place in range(len(frames[media_id]))]
+            for media_id in media_ids if media_id in frames}  # fmt: skip
+    images = {key: path for media_id in keys for key, path in zip(keys[media_id], frames[media_id], strict=True)}
+    made = make_thumbnails(images, large=[], small=list(images), max_pixels=max_pixels, budget=budget).urls
+    return {
+        media_id: [made[key] for key in own]
+        for media_id, own in keys.items()
+        if own and all(key in made for key in own)
+    }
+
+
 def _choose(
-    pool: ThreadPoolExecutor, images: Mapping[str, Path], large: Sequence[str], small: Sequence[str], budget: int
+    pool: ThreadPoolExecutor,
+    images: Mapping[str, Path],
+    large: Sequence[str],
+    small: Sequence[str],
+    budget: int,
+    max_pixels: int,
 ) -> Setting:
     """The best setting that fits the budget by the mean size of a sample of each kind, with 5% to spare."""
     samples = [[images[media_id] for media_id in _sample(ids)] for ids in (large, small)]
@@ -98,7 +122,7 @@ def _choose(
         sides = ((setting.large, setting.large_quality), (setting.small, setting.small_quality))
         estimate = 0.0
         for ids, sample, (side, quality) in zip((large, small), samples, sides, strict=True):
-            sizes = [len(url) for url in pool.map(_draw, [(path, side, quality) for path in sample]) if url]
+            sizes = [len(url) for url in pool.map(_draw, [(path, side, quality, max_pixels) for path in sample]) if url]
             estimate += len(ids) * sum(sizes) / len(sizes) if sizes else 0.0
         if 1.05 * estimate <= budget:
             return setting
@@ -109,11 +133,11 @@ def _sample(ids: Sequence[str], count: int = 40) -> Sequence[str]:
     return ids if len(ids) <= count else [ids[place * len(ids) // count] for place in range(count)]
 
 
-def _draw(job: tuple[Path, int, int]) -> str | None:
+def _draw(job: tuple[Path, int, int, int]) -> str | None:
     """One data URL, or ``None`` where the file cannot be read."""
-    path, side, quality = job
+    path, side, quality, max_pixels = job
     try:
-        picture = open_rgb(path, max_pixels=MAX_PIXELS)
+        picture = open_rgb(path, max_pixels=max_pixels)
     except (ImageError, OSError):
         return None  # the row is in the report all the same, with its caption
     picture.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)

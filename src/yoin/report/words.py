@@ -135,30 +135,39 @@ def duration(value: object) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
 
 
-# Codes whose own words would not tell a reader enough.
+def length(value: object) -> str:
+    """The length of a video in seconds, as short as a badge needs it: "4.2 s", "12 s", "1 min 5 s"."""
+    number = number_of(value)
+    if number is None:
+        return NONE
+    if round(number) >= 60:
+        return duration(round(number))
+    return f"{max(number, 0.1):.1f} s" if number < 9.95 else f"{number:.0f} s"
+
+
+def size(value: object) -> str:
+    """Bytes in the unit a person would choose, such as "35 MB"."""
+    number = number_of(value)
+    if number is None:
+        return NONE
+    units = ["bytes", "kB", "MB", "GB", "TB"]
+    while number >= 999.5 and len(units) > 1:
+        number /= 1000
+        units.pop(0)
+    return f"{number:.{1 if number < 9.95 and units[0] != 'bytes' else 0}f} {units[0]}"
+
+
+# Codes of the table whose own words would not tell a reader enough; those of images come with their sentences.
 _REASONS = {
     "metric_not_a_number": "the metric is not a number",
     "bad_weight": "the weight is not a number above 0",
-    "no_image": "the image cell is blank",
-    "is_directory": "a folder, not an image",
-    "outside_folder": "outside the table’s folder",
-    "empty_file": "a file of zero bytes",
-    "not_an_image": "not an image",
-    "truncated": "cut off or damaged",
-    "bomb": "more pixels than the limit",
-    "too_large": "more bytes than the limit",
-    "too_small": "too few pixels",
-    "http_error": "the server answered with an error",
-    "connection": "the server could not be reached",
-    "timeout": "the server took too long",
-    "forbidden": "the server does not allow access",
-    "refused_address": "a private or local address",
 }
 
 
-def code_in_words(code: str) -> str:
-    """A reason's code as words: ``not_found`` is "not found"; a sentence stays as it is."""
-    return _REASONS.get(code) or (code.replace("_", " ") if re.fullmatch(r"[a-z0-9_\-]+", code) else code)
+def code_in_words(code: str, sentences: Mapping[str, str]) -> str:
+    """A reason's code as words: its sentence, else ``not_found`` is "not found"; a sentence stays as it is."""
+    known = sentences.get(code) or _REASONS.get(code)
+    return known or (code.replace("_", " ") if re.fullmatch(r"[a-z0-9_\-]+", code) else code)
 
 
 def flat(options: Mapping[str, object], prefix: str = "") -> list[tuple[str, str]]:

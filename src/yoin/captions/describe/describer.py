@@ -1,4 +1,4 @@
-"""The describer as a captioner: images handed to worker processes, descriptions handed back."""
+"""The describer as a captioner: images and frames handed to worker processes, descriptions handed back."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from yoin.values import Caption, Medium
 
 _TARGET = "yoin.captions.describe.observer:answer"
 _MOST_WORKERS = 8  # by default: each holds some 0.7 GB
-_TIMEOUT = 120.0  # seconds an image may take: some hundred times the usual
+_TIMEOUT = 120.0  # seconds an image or a video may take: some hundred times the usual for an image
 
 
 class Describer:
-    """Captions images in worker processes, one image a worker at a time; each has one thread.
+    """Captions images and videos in worker processes, one a worker at a time; each has one thread.
 
     Args:
         spec: ``describe``, without a model or an address.
@@ -48,13 +48,22 @@ class Describer:
         self._workers = Workers(_TARGET, timeout=_TIMEOUT)
 
     async def caption(self, medium: Medium) -> Caption:
-        """The description of an image; status ``failed`` where its worker dies twice or takes too long.
+        """The description of an image, or of a video by its frames.
+
+        Its status is ``failed`` where its worker dies twice or takes too long, or a video has no frames.
 
         Raises:
             UsageError: the workers cannot start.
         """
-        # The media stage has accepted this size already; a larger one means that the file was exchanged.
-        request = {"path": str(medium.path.absolute()), "max_pixels": max(1, medium.width * medium.height)}
+        if not medium.views:
+            return Caption(text="", status="failed", reason="the video has no frames", model_version=VOCABULARY)
+        # The media stage has accepted this size already, and no frame or scaled copy is larger; a larger one means
+        # that the file was exchanged.
+        request = {
+            "paths": [str(view.absolute()) for view in medium.views],
+            "max_pixels": max(1, medium.width * medium.height),
+            "seconds": medium.seconds,
+        }
         started = time.perf_counter()
         try:
             answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._workers.ask, request)

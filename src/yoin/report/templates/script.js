@@ -41,9 +41,15 @@
     return thumb < 0 ? el("span", {}, "no picture") : el("img", { src: data.thumbs[thumb], alt: alt, decoding: "async" });
   }
 
+  // Says that the picture stands for a video, and how long that is.
+  function lengthOf(row) {
+    const video = data.videos[row];
+    return video ? el("span", { class: "length" }, el("span", { "aria-hidden": "true" }, "▶ "), el("span", { class: "hidden" }, "Video, "), video.length) : null;
+  }
+
   function shot(row, order) {
     const button = el("button", { type: "button", class: "shot", onclick: () => show(row, order) });
-    if (data.images) button.append(el("span", { class: "frame" }, picture(row, "")));
+    if (data.images) button.append(el("span", { class: "frame" }, picture(row, ""), lengthOf(row)));
     button.append(el("span", { class: "name", dir: "auto", title: nameOf(row) }, shortName(row)));
     if (!data.images) button.append(el("span", { class: "text", dir: "auto" }, data.caption[row]));
     button.append(el("span", {}, el("b", {}, number(data.actual[row]))));
@@ -189,7 +195,11 @@
       step(-1, "Previous"), step(1, "Next"), close);
     const facts = el("div", {});
     const body = el("div", { class: data.images ? "detail" : "detail no-picture" });
-    if (data.images) body.append(el("div", { class: "picture" }, picture(row, "Image of " + nameOf(row))));
+    const video = data.videos[row];
+    if (data.images) {
+      const box = el("div", { class: "picture" }, picture(row, (video ? "A frame of " : "Image of ") + nameOf(row)), lengthOf(row));
+      body.append(el("div", {}, box, video ? strip(video.frames) : null));
+    }
     body.append(facts);
     const path = el("ul", { class: "path" });
     const point = (name, value) => path.append(el("li", {}, name + " ", el("b", {}, number(value))));
@@ -213,6 +223,11 @@
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
     close.focus({ preventScroll: true });
+  }
+  function strip(frames) {
+    if (!frames.length) return null;
+    return el("ul", { class: "strip", "aria-label": "Frames that were looked at, in the order of time" }, ...frames.map((thumb, place) =>
+      el("li", {}, el("img", { src: data.thumbs[thumb], alt: "Frame " + (place + 1), decoding: "async" }))));
   }
   function toDriver(driver) {
     dialog.close();

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from yoin.drivers import missingness
+from yoin.media import REASONS
+from yoin.options import RunOptions
+from yoin.report.summary import Summary
+from yoin.study import Study
+from yoin.summarise import summarise
+from yoin.values import DRIVER_COLUMNS, EXPLANATION_COLUMNS
+
+ROWS = 200
+LINK = "https://***@example.org/1.jpg"
+
+
+def media_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows 0 to 59 have lost their image, for two reasons; of the others every second one shares its image with the
+    row before, and the last four are videos."""
+    reason = np.repeat(["not_found", "timeout", ""], [40, 20, ROWS - 60])
+    media_id = pd.Series([None if lost else f"m{row // 2}" for row, lost in enumerate(reason)], dtype="string")
+    return pd.DataFrame(
+        {
+            "row_id": rows.index, "media_id": media_id, "reason": reason, "detail": "",
+            "bytes": np.where(media_id.isna(), np.nan, 1000.0),
+            "seconds": np.where(media_id.isna(), np.nan, np.where(np.arange(ROWS) >= ROWS - 4, 3.5, 0.0)),
+        }
+    )  # fmt: skip
+
+
+def make_study(folder: Path, **options: object) -> Study:
+    """What the stages would have left behind of a table in which lost images go with a lower metric."""
+    (folder / "t.csv").write_text("x", "utf-8")
+    random = np.random.default_rng(5)
+    rows = pd.DataFrame({"metric": random.normal(size=ROWS) - 1.0 * (np.arange(ROWS) < 40)}).rename_axis("row_id")
+    rows["image"] = [f"http://example.org/{row}.jpg" for row in rows.index]
+    rows["caption"] = pd.Series([f"text {row}" for row in rows.index])
+    rows["group"] = (rows.index // 10).astype(str)
+    rows["weight"] = random.uniform(1, 3, ROWS)
+    given = RunOptions.model_validate({"table": folder / "t.csv", "metric": "y", **options})
+    kept = [name for name in ("image", "caption", "group", "weight") if getattr(given, name)]
+    media = media_of(rows)
+    if not given.image:
+        media = media.assign(media_id=pd.Series([None] * ROWS, dtype="string"), reason="", bytes=np.nan, seconds=np.nan)
+    missing = media["media_id"].isna() if not given.caption else pd.Series(False, index=media.index)
+    captions = pd.DataFrame({"row_id": rows.index, "media_id": media["media_id"], "caption": "a"}).assign(
+        status=np.where(missing, "missing", "ok"), reason=np.where(missing, media["reason"], "")
+    )
+    captions.loc[ROWS - 1, ["status", "reason"]] = ["truncated", ""]
+    study = Study.create(folder / "study", given)
+    study.write_frame("table.parquet", rows[["metric", *kept]].reset_index())
+    study.write_frame("media.parquet", media)
+    study.write_frame("captions.parquet", captions)
+    study.write_frame("explanations.parquet", pd.DataFrame(columns=list(EXPLANATION_COLUMNS)))
+    study.write_frame("drivers.parquet", pd.DataFrame(columns=list(DRIVER_COLUMNS)))
+    signal = {
+        "verdict": "none", "rung": "mean", "quantity": "r2", "r2": 0.0, "r2_low": 0.0, "r2_high": 0.0, "p": 1.0,
+        "permutations": 19, "test_rung": "tfidf", "reason": "",
+    }  # fmt: skip
+    facts: dict[str, dict[str, object]] = {
+        "table": {
+            "read": ROWS + 3,
+            "dropped": {"no_metric": 3},
+            "columns": [{"name": "i", "kind": "url", "blanks": 0, "distinct": 9, "low": LINK, "examples": [LINK]}],
+            "preview": [{"i": LINK, "y": "1"}, {"i": "data:image/png;base64," + "A" * 5000, "y": "2"}],
+        },
+        "caption": {"captioner": "describe"},
+        "fit": {"model": "tfidf", "rungs": [], "signal": signal, "notes": []},
+        "explain": {"captions": 0, "budget": 16},
+        "drivers": {"tested": 0, "significant": 0},
+    }
+    for stage, noted in facts.items():
+        study.finish(stage, "", (), noted, 0.0)
+    return study
+
+
+def summary_of(study: Study) -> Summary:
+    used = study.captions[study.captions["status"] == "ok"].set_index("row_id")
+    rows = used.join(study.frame("table.parquet").set_index("row_id")[["metric"]])
+    return summarise(study, study.options, rows)
+
+
+def test_lost_images_are_counted_and_compared(tmp_path: Path) -> None:
+    found = summary_of(make_study(tmp_path, image="i"))
+    media = found.media
+    assert (media.images, media.distinct, media.videos, media.bytes) == (140, 70, 2, 70_000)
+    assert media.failed == {"not_found": 40, "timeout": 20}
+    assert found.rows.dropped == {"no_metric": 3, "not_found": 40, "timeout": 20, "caption_truncated": 1}
+    assert found.rows.read == found.rows.used + sum(found.rows.dropped.values())
+    assert found.reasons == {reason: REASONS[reason] for reason in ("not_found", "timeout")}
+    assert list(media.missing_by_reason) == ["not_found", "timeout"]
+    assert media.fewest_compared == 20
+    lost, late = media.missing_by_reason["not_found"], media.missing_by_reason["timeout"]
+    assert (lost.n_missing, lost.n_present, late.n_missing) == (40, 140, 20)
+    assert lost.p is not None
+    assert late.p is not None
+    assert sorted([lost.p_adjusted, late.p_adjusted]) == pytest.approx(
+        [2 * min(lost.p, late.p), max(2 * min(lost.p, late.p), lost.p, late.p)]
+    )
+    assert media.missing is not None
+    assert "60 of 200 rows have no usable image" in media.missing.sentence
+    assert found.missing is not None
+    assert "61 of 200 rows have no caption" in found.missing.sentence
+
+
+def test_rows_that_share_an_image_count_as_dependent(tmp_path: Path) -> None:
+    study = make_study(tmp_path, image="i")
+    metric = study.frame("table.parquet")["metric"]
+    lost = np.arange(ROWS) < 60
+    shared = [row if row < 60 else 1000 + row // 2 for row in range(ROWS)]
+    expected = missingness(metric, lost, group=shared)
+    found = summary_of(study).media.missing
+    assert found is not None
+    assert (found.low, found.high, found.p) == pytest.approx((expected.low, expected.high, expected.p))
+    assert found.low != pytest.approx(missingness(metric, lost).low, rel=1e-3)
+
+
+def test_the_group_and_the_weight_are_heeded(tmp_path: Path) -> None:
+    study = make_study(tmp_path, image="i", group="g", weight="w")
+    rows = study.frame("table.parquet")
+    by = {"group": rows["group"], "weight": rows["weight"]}
+    found = summary_of(study)
+    for part, missing in ((found.media.missing, np.arange(ROWS) < 60), (found.missing, np.r_[:60, ROWS - 1])):
+        absent = np.zeros(ROWS, dtype=bool)
+        absent[missing] = True
+        expected = missingness(rows["metric"], absent, **by)
+        assert part is not None
+        assert (part.mean_missing, part.low, part.high, part.p) == pytest.approx(
+            (expected.mean_missing, expected.low, expected.high, expected.p)
+        )
+
+
+def test_where_captions_were_given_a_lost_image_drops_no_row(tmp_path: Path) -> None:
+    found = summary_of(make_study(tmp_path, image="i", caption="c"))
+    assert found.media.failed == {"not_found": 40, "timeout": 20}
+    assert found.media.missing is None
+    assert found.media.missing_by_reason == {}
+    assert found.rows.dropped == {"no_metric": 3, "caption_truncated": 1}
+    assert found.missing is not None
+    assert found.missing.n_missing == 1
+
+
+def test_without_images_there_is_nothing_of_them(tmp_path: Path) -> None:
+    found = summary_of(make_study(tmp_path, caption="c"))
+    assert found.media.model_dump(exclude_defaults=True) == {}
+    assert found.reasons == {}
