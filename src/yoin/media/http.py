@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import os
 import re
 import socket
 import time
@@ -138,7 +139,7 @@ class Client:
             (pycurl.NOSIGNAL, 1),
             (pycurl.USERAGENT, _AGENT),
             (pycurl.HTTPHEADER, [line.encode("latin-1", "replace") for line in asked]),
-            (pycurl.CAINFO, certifi.where()),
+            (pycurl.CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where()),
             (pycurl.WRITEFUNCTION, request.body),
             (pycurl.HEADERFUNCTION, request.header),
             (pycurl.OPENSOCKETFUNCTION, request.connect),

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -67,6 +68,27 @@ def test_images_are_described_and_a_lost_file_is_a_record(ledger: Ledger, tmp_pa
     assert made.captioner == "describe"
     again = caption(media_in(files[0], files[2]), ledger=ledger, options=CaptionOptions(workers=1))
     assert again.calls == 0
+
+
+def test_a_video_is_described_by_its_frames_and_an_image_by_its_copy(ledger: Ledger, tmp_path: Path) -> None:
+    frames = drawn(tmp_path, "red", "maroon", "navy")
+    video = Medium(
+        media_id="v", path=tmp_path / "none.mp4", mime="video/mp4", width=182, height=268, bytes=1, seconds=9.0,
+        frames=tuple(frames), poster=frames[0],
+    )  # fmt: skip
+    scaled = Medium(
+        media_id="s", path=tmp_path / "none.png", mime="image/png", width=1820, height=2680, bytes=1, copy=frames[2]
+    )
+    empty = replace(video, media_id="e", frames=())
+    rows = pd.DataFrame({"media_id": ["v", "s", "e"], "reason": "", "detail": ""}, dtype="string")
+    media = Media(rows=rows.rename_axis("row_id"), items={"v": video, "s": scaled, "e": empty})
+    frame = caption(media, ledger=ledger, options=CaptionOptions(workers=1)).frame
+    assert frame["status"].tolist() == ["ok", "ok", "failed"]
+    assert frame["caption"][0].startswith("It is a short video of 9 seconds with several scenes.")
+    assert "warm palette" in frame["caption"][0]
+    assert "mainly blue" in frame["caption"][1]
+    assert "video" not in frame["caption"][1]
+    assert frame["reason"][2] == "the video has no frames"
 
 
 def test_it_is_registered_and_takes_no_model() -> None:

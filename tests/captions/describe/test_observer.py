@@ -17,6 +17,7 @@ from yoin.captions.describe.observer import Observer, answer
 from yoin.captions.describe.scene import ThingFinder, _weights
 from yoin.captions.describe.sentences import describe
 from yoin.captions.describe.text import TextFinder
+from yoin.images import ImageError
 
 
 @pytest.fixture(scope="module")
@@ -124,11 +125,37 @@ def test_nothing_is_printed_and_no_connection_made(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_file_is_answered_with_its_caption(tmp_path: Path) -> None:
+def test_an_image_is_answered_with_its_caption(tmp_path: Path) -> None:
     written(("QUARTZ", 100, 50)).save(tmp_path / "a b'ü.png")
-    caption = answer()({"path": str(tmp_path / "a b'ü.png"), "max_pixels": 300 * 450})["caption"]
-    assert "A bright image in portrait format" in str(caption)
-    assert "black and white image" in str(caption)
+    request = {"paths": [str(tmp_path / "a b'ü.png")], "max_pixels": 300 * 450, "seconds": 0.0}
+    caption = str(answer()(request)["caption"])
+    assert "A bright image in portrait format" in caption
+    assert "black and white image" in caption
+    assert "video" not in caption
+    with pytest.raises(ImageError):
+        answer()(request | {"max_pixels": 300 * 450 - 1})
+
+
+def test_a_video_is_answered_with_the_description_of_its_frames(tmp_path: Path) -> None:
+    for number, image in enumerate([written(("QUARTZ", 100, 50)), written(("QUARTZ", 100, 60)), written()]):
+        image.save(tmp_path / f"{number}.png")
+    red, paths = tmp_path / "red.png", [str(tmp_path / f"{number}.png") for number in range(3)]
+    Image.new("RGB", (300, 450), "red").save(red)
+    ask = answer()
+
+    def says(frames: list[str], seconds: float, max_pixels: int = 300 * 450) -> str:
+        return str(ask({"paths": frames, "max_pixels": max_pixels, "seconds": seconds})["caption"])
+
+    calm = says(paths, 12.3)
+    assert calm.startswith("It is a short video of 12 seconds with one scene. A bright image in portrait format")
+    assert "little text" in calm
+    assert "At times" not in calm
+    cut = says([*paths, str(red)], 2.0)
+    assert "with several scenes" in cut
+    assert "At times" in cut
+    assert "mainly red" in cut.partition("At times")[2]
+    with pytest.raises(ImageError):
+        says([*paths, str(red)], 2.0, max_pixels=300 * 450 - 1)
 
 
 def test_a_large_face_on_a_real_poster(observer: Observer, data: Path) -> None:

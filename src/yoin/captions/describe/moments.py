@@ -67,17 +67,20 @@ def _usual(said: Sequence[Phrases]) -> Phrases:
     """Each phrase that more than half of the frames share; a phrase that hangs on another goes with it."""
     shared: dict[str, Any] = {}
     for field in fields(Phrases):
-        votes = _votes(said, field.name).most_common()
-        kept = tuple(phrase for phrase, frames in votes if phrase and 2 * frames > len(said))
+        ranked = _votes(said, field.name).most_common()
+        kept = tuple(phrase for phrase, frames in ranked if phrase and 2 * frames > len(said))
         if kept:
-            shared[field.name] = kept if field.name == "main" else kept[0]
+            shared[field.name] = kept[:2] if field.name == "main" else kept[0]
     for name, nothing in (("faces", "no faces"), ("text", "no text")):
-        votes = _votes(said, name)
-        if name not in shared and 2 * votes[nothing] < len(said):  # most have some, but not the same
+        if name not in shared and 2 * _votes(said, name)[nothing] < len(said):  # most have some, but not the same
             shared[name] = name
-    for name, hanging in (("faces", ("face_place",)), ("text", ("text_place", "letters")), ("main", ("accents",))):
-        if name not in shared:
-            shared = {other: phrase for other, phrase in shared.items() if other not in hanging}
+    if shared.get("faces") in {None, "faces"}:
+        shared.pop("face_place", None)
+    if "text" not in shared:
+        shared.pop("text_place", None)
+        shared.pop("letters", None)
+    if "main" not in shared:
+        shared.pop("accents", None)
     return Phrases(**shared)
 
 
