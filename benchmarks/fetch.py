@@ -319,8 +319,8 @@ def report(asked: argparse.Namespace, runs: dict[str, list[Figures]], idle: dict
     delays = [run.delay * 1000 for measured in runs.values() for run in measured]
     serving = [run.serving / asked.urls * 1000 for measured in runs.values() for run in measured]
     print(
-        f"- limit {limit:,.0f} images/s; the server's true delay {shown(delays, 1)} ms, its CPU {shown(serving, 2)} ms an"
-        " image"
+        f"- limit {limit:,.0f} images/s; the server's true delay {shown(delays, 1)} ms, its CPU"
+        f" {shown(serving, 2)} ms an image"
     )
     print("- CPU ms an image: " + ", ".join(f"{name} {seconds * 1000:.2f}" for name, seconds in per_image.items()))
     print("- most requests at once: " + ", ".join(f"{name} {max(r.most for r in rs)}" for name, rs in runs.items()))
@@ -329,7 +329,7 @@ def report(asked: argparse.Namespace, runs: dict[str, list[Figures]], idle: dict
     for mine, others in (("download", ("threads download", "img2dataset download")),
                          ("collect", ("threads decode", "img2dataset decode"))):  # fmt: skip
         for other in others:
-            if other in runs:
+            if other in runs and f"yoin {mine}" in runs:
                 pairs = [
                     ours.rate / theirs.rate for ours, theirs in zip(runs[f"yoin {mine}"], runs[other], strict=True)
                 ]
@@ -346,7 +346,7 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=50.0, help="milliseconds")
     parser.add_argument("--memory-urls", type=int, default=0, help="a last run of yoin with as many, for its memory")
     parser.add_argument("--img2dataset", type=Path, metavar="PYTHON")
-    parser.add_argument("--only", action="append", help="a contender; may be repeated")
+    parser.add_argument("--only", action="append", help="a contender beside the threads; may be repeated")
     parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
     asked = parser.parse_args()

@@ -21,7 +21,7 @@ import numpy as np
 from av.buffer import Buffer
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Discard, Disposition
+from av.stream import Disposition
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 from PIL import Image
@@ -50,6 +50,8 @@ _TURNS: Final = {
     (0, 1, 1, 0): Image.Transpose.TRANSPOSE,
     (0, -1, -1, 0): Image.Transpose.TRANSVERSE,
 }
+
+_KEEPS_SIDES: Final = {Image.Transpose.ROTATE_180, Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM}
 
 FFmpegError = av.FFmpegError
 Ints = NDArray[np.int64]
@@ -215,13 +217,7 @@ def opened(path: Path, *, mime: str, max_pixels: int) -> Iterator[Video]:
         width, height = decoder.width, decoder.height
         if not width or not height:  # so it is where a decoder has met its limit
             width, height = _stated_size(path, demuxer)
-        if width * height > max_pixels:
-            raise ImageError(
-                "bomb", f"The video has {width:,} × {height:,} pixels; the limit is {max_pixels:,} in all."
-            )
-        for other in container.streams:
-            if other is not stream:
-                other.discard = Discard.all
+        _refuse_size(width, height, max_pixels)
         decoder.thread_count = 1
         decoder.options = {"max_pixels": _decoder_limit(max_pixels)}
         yield Video(container, stream, is_gif=demuxer == "gif", max_pixels=max_pixels)
@@ -286,9 +282,6 @@ def _upright(frame: av.VideoFrame, shape: Fraction) -> tuple[Image.Image, tuple[
         return image, (width, height)
     upright = image.transpose(turn)
     return upright, (width, height) if turn in _KEEPS_SIDES else (height, width)
-
-
-_KEEPS_SIDES: Final = {Image.Transpose.ROTATE_180, Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM}
 
 
 def _display(frame: av.VideoFrame) -> tuple[int, int, int, int]:

@@ -86,7 +86,7 @@ def test_a_video_is_described_by_its_frames_and_an_image_by_its_copy(ledger: Led
     assert frame["status"].tolist() == ["ok", "ok", "failed"]
     assert frame["caption"][0].startswith("It is a short video of 9 seconds with several scenes.")
     assert "warm palette" in frame["caption"][0]
-    assert "mainly blue" in frame["caption"][1]
+    assert "cool palette" in frame["caption"][1]
     assert "video" not in frame["caption"][1]
     assert frame["reason"][2] == "the video has no frames"
 
