@@ -330,9 +330,8 @@ def report(asked: argparse.Namespace, runs: dict[str, list[Figures]], idle: dict
                          ("collect", ("threads decode", "img2dataset decode"))):  # fmt: skip
         for other in others:
             if other in runs and f"yoin {mine}" in runs:
-                pairs = [
-                    ours.rate / theirs.rate for ours, theirs in zip(runs[f"yoin {mine}"], runs[other], strict=True)
-                ]
+                both = zip(runs[f"yoin {mine}"], runs[other], strict=True)
+                pairs = [ours.rate / theirs.rate for ours, theirs in both]
                 work = [theirs / ours for ours, theirs in zip(cpu[f"yoin {mine}"], cpu[other], strict=True)]
                 print(f"- yoin {mine} to {other}: rate × {shown(pairs, 2)}, images a CPU second × {shown(work, 2)}")
 
@@ -373,6 +372,7 @@ def main() -> None:
 
 def measure(bench: Bench, asked: argparse.Namespace, sizes: list[int]) -> None:
     """Every contender in every round, each round starting with another one; then print."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout
     names = [name for name in bench.names if not asked.only or name in asked.only or name.startswith("threads")]
     runs: dict[str, list[Figures]] = {name: [] for name in names}
     idle: dict[str, list[float]] = {name: [] for name in names}
@@ -382,8 +382,6 @@ def measure(bench: Bench, asked: argparse.Namespace, sizes: list[int]) -> None:
         for name in names[repeat % len(names) :] + names[: repeat % len(names)]:
             idle[name].append(bench.run(name, 1).cpu)
             runs[name].append(bench.run(name, asked.urls))
-            print(f"{repeat + 1}: {name}: {runs[name][-1].rate:,.0f} images/s", file=sys.stderr)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout
     print(
         f"{asked.urls:,} JPEGs of {min(sizes) / 1e3:.0f} to {max(sizes) / 1e3:.0f} kB, mean {np.mean(sizes) / 1e3:.0f};"
         f" {asked.connections} connections, {asked.latency:g} ms a request; {asked.repeats} rounds; commit"
