@@ -139,14 +139,18 @@ def yoin_download(urls: list[str], out: Path, connections: int) -> None:
     options = MediaOptions(base=out, allow_private=True, connections=connections, per_host=connections)
 
     async def attempt(url: str) -> object:
-        with Incoming(out, options.max_bytes, url) as incoming:
-            await client.get(url, incoming)
-            incoming.path.replace(out / url.rpartition("/")[2])
-        return None
+        incoming = Incoming(out, options.max_bytes, url)
+        await client.get(url, incoming)
+        return incoming
 
     async def settle(url: str, outcome: object, attempts: int) -> None:
-        if isinstance(outcome, Exception):
-            raise outcome
+        if not isinstance(outcome, Incoming):
+            raise TypeError(outcome)
+        await asyncio.get_running_loop().run_in_executor(pool, keep, url, outcome)
+
+    def keep(url: str, incoming: Incoming) -> None:
+        incoming.path().replace(out / url.rpartition("/")[2])
+        incoming.drop()
 
     async def run() -> None:
         nonlocal client
@@ -160,7 +164,8 @@ def yoin_download(urls: list[str], out: Path, connections: int) -> None:
         await client.aclose()
 
     client: Client
-    asyncio.run(run())
+    with ThreadPoolExecutor(2) as pool:
+        asyncio.run(run())
 
 
 def yoin_collect(urls: list[str], out: Path, connections: int) -> None:
@@ -344,6 +349,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--latency", type=float, default=50.0, help="milliseconds")
     parser.add_argument("--memory-urls", type=int, default=0, help="a last run of yoin with as many, for its memory")
+    parser.add_argument("--scratch", type=Path, help="where everything is written; a memory disk takes the disk out")
     parser.add_argument("--img2dataset", type=Path, metavar="PYTHON")
     parser.add_argument("--only", action="append", help="a contender beside the threads; may be repeated")
     parser.add_argument("--serve", nargs=2, help=argparse.SUPPRESS)
@@ -354,7 +360,7 @@ def main() -> None:
     if asked.worker:
         name, listing, out, connections = asked.worker
         return WORKERS[name](Path(listing).read_text().split(), Path(out), int(connections))
-    with tempfile.TemporaryDirectory(prefix="yoin-fetch-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="yoin-fetch-", dir=asked.scratch) as scratch:
         folder = Path(scratch)
         (folder / "pictures").mkdir()
         make_images(folder / "pictures")

@@ -40,7 +40,7 @@ class MediaOptions(Options):
     connections: Annotated[int, Field(ge=1, le=1000)] = 32  # requests at the same time, over all hosts
     per_host: Annotated[int, Field(ge=1, le=1000)] = 8  # and to one host
     connect_timeout: Annotated[float, Field(gt=0)] = 10.0  # seconds
-    read_timeout: Annotated[float, Field(gt=0)] = 20.0  # seconds without a byte
+    read_timeout: Annotated[float, Field(gt=0)] = 20.0  # seconds without a byte, whole ones, at least 1
     timeout: Annotated[float, Field(gt=0)] = 60.0  # seconds for the whole of one attempt
     retries: Annotated[int, Field(ge=0, le=20)] = 3  # of what can pass
     backoff: Annotated[float, Field(ge=0)] = 0.5  # seconds before the first retry, doubled with each

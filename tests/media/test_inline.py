@@ -17,7 +17,8 @@ from yoin.options import MediaOptions
 def read(cell, folder):
     with Incoming(folder, 10_000, "it") as incoming:
         inline.read(cell, incoming)
-        return incoming.path.read_bytes()
+        with incoming.open() as stream:
+            return stream.read()
 
 
 @given(content=st.binary(max_size=200), form=st.sampled_from(["base64", "unpadded", "percent", "both"]))

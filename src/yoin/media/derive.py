@@ -5,18 +5,20 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from yoin.images import prove, save_copy, save_jpeg
 from yoin.ledger import MediumRecord
 from yoin.media import shelf
 from yoin.media.reasons import Unusable
+from yoin.media.shelf import Incoming
 from yoin.options import MediaOptions
 from yoin.values import Medium
 
 if TYPE_CHECKING:
     from yoin.videos import Sample
 
+_HEAD = 64  # bytes that tell what a file is
 _SMALLEST_SIDE = 8  # pixels
 _POSTER = "poster.jpg"
 
@@ -32,33 +34,37 @@ class Proof:
     sample: Sample | None = None
 
 
-def examine(path: Path, head: bytes, options: MediaOptions) -> Proof:
+def examine(incoming: Incoming, options: MediaOptions) -> Proof:
     """Decode a file in order to prove that it is an image or a video.
 
     Raises:
         ImageError: it is neither, is damaged, or has too many pixels.
         Unusable: it is empty or tiny.
+        StudyError: the disk is full.
     """
-    if not head:
+    if not incoming.bytes:
         raise Unusable("empty_file", "The image has zero bytes.")
-    mime = _video_mime(path, head)
-    if mime:
-        sample = _sample(path, mime, options)
-        proof = Proof(mime, sample.width, sample.height, sample.seconds, sample)
-    else:
-        with path.open("rb") as stream:
-            facts = prove(stream, max_pixels=options.max_pixels)
+    with incoming.open() as stream:
+        head = stream.read(_HEAD)
+        stream.seek(0)
+        mime = _video_mime(stream, head)
+        stream.seek(0)
+        facts = None if mime else prove(stream, max_pixels=options.max_pixels)
+    if facts is not None:
         proof = Proof(facts.mime, facts.width, facts.height)
+    else:
+        sample = _sample(incoming.path(), mime, options)
+        proof = Proof(mime, sample.width, sample.height, sample.seconds, sample)
     if min(proof.width, proof.height) < _SMALLEST_SIDE:
         raise Unusable("too_small", f"The image has only {proof.width} × {proof.height} pixels.")
     return proof
 
 
-def _video_mime(path: Path, head: bytes) -> str:
+def _video_mime(stream: BinaryIO, head: bytes) -> str:
     from yoin import videos
 
     mime = videos.video_mime(head)
-    return mime or ("image/gif" if head.startswith(b"GIF8") and videos.is_animated_gif(path) else "")
+    return mime or ("image/gif" if head.startswith(b"GIF8") and videos.is_animated_gif(stream.read()) else "")
 
 
 def _sample(path: Path, mime: str, options: MediaOptions) -> Sample:

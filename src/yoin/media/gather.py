@@ -325,7 +325,7 @@ class _Collection:
                     etag=got.etag or job.seen.etag,
                     last_modified=got.last_modified or job.seen.last_modified,
                 ), None
-            proof = derive.examine(incoming.path, incoming.head, self._options)
+            proof = derive.examine(incoming, self._options)
             size = incoming.bytes
             media_id = incoming.keep(proof.mime)
         record = MediumRecord(
