@@ -129,7 +129,7 @@ def save_copy(source: Path, to: Path, *, longest_side: int, max_pixels: int) -> 
     save_jpeg(open_rgb(source, max_pixels=max_pixels), to, longest_side=longest_side)
 
 
-def save_jpeg(image: Image.Image, to: Path, *, longest_side: int | None = None) -> None:
+def save_jpeg(image: Image.Image, to: Path | BinaryIO, *, longest_side: int | None = None) -> None:
     """Write an RGB image as a JPEG, made smaller in place where a side is longer than ``longest_side`` pixels.
 
     Raises:

@@ -54,9 +54,24 @@ class CaptionOptions(Options):
     """Which captioner, and how many at a time."""
 
     captioner: str = "describe"
-    workers: Annotated[int, Field(ge=1)] | None = None
+    workers: Annotated[int, Field(ge=1)] | None = None  # calls at the same time, at most
     longest_side: Annotated[int, Field(ge=32)] | None = None
     frames: Annotated[int, Field(ge=1, le=64)] = 6
+    prompt: str = "general"  # a built-in one's name, or a text file
+    lang: Literal["en", "ja"] = "en"
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_output_tokens: Annotated[int, Field(ge=1)] | None = None
+    thinking: str | None = None  # how much a model thinks first, in its own words
+    media_resolution: Literal["low", "medium", "high"] | None = None
+    call_timeout: Annotated[float, Field(gt=0)] = 120.0  # seconds a call may take
+    call_retries: Annotated[int, Field(ge=0, le=20)] = 5
+    rpm: Annotated[float, Field(gt=0)] | None = None  # requests a minute that the quota allows
+    tpm: Annotated[float, Field(gt=0)] | None = None  # tokens a minute
+    rpd: Annotated[float, Field(gt=0)] | None = None  # requests a day
+    max_cost: Annotated[float, Field(ge=0)] | None = None  # US dollars
+    project: str | None = None
+    location: str | None = None
 
 
 class FitOptions(Options):

@@ -133,7 +133,11 @@ class Media:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caption:
-    """What a captioner made of one medium. ``text`` is "" unless the status is ok or truncated."""
+    """What a captioner made of one medium.
+
+    ``text`` is "" unless the status is ok or truncated. ``tokens_out`` counts those of thinking too. ``seconds`` is how
+    long the call took, ``attempts`` how many were made for it.
+    """
 
     text: str
     status: CaptionStatus
@@ -143,6 +147,7 @@ class Caption:
     tokens_out: int = 0
     cost_usd: float = 0.0
     seconds: float = 0.0
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,32 @@ from yoin.options import CaptionOptions, Spec
 from yoin.values import Caption, Medium
 
 
+class Passing(Exception):  # noqa: N818 - not an error of the run
+    """A call failed in a way that may pass: a fault of the server or of the way to it, or a timeout.
+
+    Attributes:
+        reason: one line, as it is recorded where no further attempt helps.
+        wait: seconds that the service asked for; 0 where it did not say.
+    """
+
+    def __init__(self, reason: str, *, wait: float = 0.0) -> None:
+        self.reason = reason
+        self.wait = wait
+        super().__init__(reason)
+
+
+class Throttled(Passing):
+    """The service wants fewer calls.
+
+    Attributes:
+        daily: whether what is used up is a day's quota, so that waiting minutes does not help.
+    """
+
+    def __init__(self, reason: str, *, wait: float = 0.0, daily: bool = False) -> None:
+        self.daily = daily
+        super().__init__(reason, wait=wait)
+
+
 class Captioner(Protocol):
     """Whatever turns a medium into text; made as ``cls(spec, options)``.
 
@@ -20,6 +46,8 @@ class Captioner(Protocol):
         prompt_id: hash of the prompt's text, "" without a prompt.
         concurrency: how many calls it takes at a time.
         settings: its other options that change what is written, such as a length limit.
+        provider: whose price list counts, as genai-prices names it ("google", "openai"); "" where calls are free.
+        endpoint: what calls share a quota, such as the host and the model.
     """
 
     name: str
@@ -27,6 +55,8 @@ class Captioner(Protocol):
     prompt_id: str
     concurrency: int
     settings: Mapping[str, str | int | float | bool]
+    provider: str
+    endpoint: str
 
     def __init__(self, spec: Spec, options: CaptionOptions) -> None:
         """Make it ready; raise `yoin.errors.UsageError` where it cannot work at all."""
@@ -34,8 +64,13 @@ class Captioner(Protocol):
     async def caption(self, medium: Medium) -> Caption:
         """The caption of ``medium``.
 
-        What goes wrong with this one medium is a `Caption` with a status and a reason, or an exception that the
-        stage turns into one; a `yoin.errors.YoinError` ends the stage, as it concerns every medium.
+        One attempt: the stage tries again, and paces the calls. What is wrong with this one medium or its caption is a
+        `Caption` with a status and a reason.
+
+        Raises:
+            Throttled: the service wants fewer calls.
+            Passing: the call failed in a way that may pass.
+            yoin.errors.YoinError: it concerns every medium (a wrong key, no credit): the stage ends.
         """
         ...
 

@@ -44,6 +44,7 @@ class Describer:
             raise missing
         self.concurrency = options.workers or min(_cpus(), _MOST_WORKERS)
         self.settings: Mapping[str, str | int | float | bool] = {}
+        self.provider = self.endpoint = ""
         self._threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="describe")
         self._workers = Workers(_TARGET, timeout=_TIMEOUT)
 
