@@ -18,9 +18,15 @@ def require_safe(base_url: str) -> None:
     """See that a key or an image travels only to https or to this machine.
 
     Raises:
-        UsageError: the URL is neither.
+        UsageError: the URL is neither, or holds a password.
     """
     parts = urlsplit(base_url)
+    if parts.username or parts.password:
+        raise UsageError(
+            "a captioner's address must not hold a user name or password",
+            stage="captions",
+            remedy="put the key into the environment variable of the service",
+        )
     if parts.scheme == "https" and parts.hostname:
         return
     if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
