@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -12,7 +13,8 @@ import typer
 
 from yoin import __version__, pipeline, terminal
 from yoin.doctor import examine
-from yoin.errors import UsageError, YoinError
+from yoin.errors import ConsentError, UsageError, YoinError
+from yoin.study import Study
 
 app = typer.Typer(
     name="yoin",
@@ -157,9 +159,12 @@ def run(
     if dry_run:
         terminal.show_preview(pipeline.preview(table, **given), as_json)
         return
-    with terminal.shown_progress(quiet) as progress:
-        study = pipeline.run(table, out=folder, progress=progress, **given)
-    terminal.show_study(study, as_json)
+
+    def go(ask: bool) -> Study:
+        with terminal.shown_progress(quiet) as progress:
+            return pipeline.run(table, out=folder, progress=progress, ask=ask, **given)
+
+    terminal.show_study(_with_consent(go, yes), as_json)
 
 
 @app.command()
@@ -227,6 +232,7 @@ def caption(
         "caption",
         as_json,
         quiet,
+        yes,
         captioner=captioner,
         workers=workers,
         prompt=prompt,
@@ -282,10 +288,24 @@ def report(study: StudyArgument, as_json: JsonFlag = False, quiet: QuietFlag = F
     _do_stage(study, "report", as_json, quiet)
 
 
-def _do_stage(study: Path, stage: str, as_json: bool, quiet: bool, **changes: object) -> None:
-    with terminal.shown_progress(quiet) as progress:
-        done = pipeline.run_stage(study, stage, progress=progress, **_given(**changes))
-    terminal.show_stage(done, stage, as_json)
+def _do_stage(study: Path, stage: str, as_json: bool, quiet: bool, yes: bool = True, **changes: object) -> None:
+    def go(ask: bool) -> Study:
+        with terminal.shown_progress(quiet) as progress:
+            return pipeline.run_stage(study, stage, progress=progress, ask=ask, **_given(**changes))
+
+    terminal.show_stage(_with_consent(go, yes), stage, as_json)
+
+
+def _with_consent(go: Callable[[bool], Study], yes: bool) -> Study:
+    """Do it, and where it would cost money ask first; without a terminal only ``--yes`` is consent."""
+    try:
+        return go(not yes)
+    except ConsentError as error:
+        if not (
+            sys.stdin.isatty() and terminal.err.is_terminal and typer.confirm(f"{error.problem}. Go on?", err=True)
+        ):
+            raise
+        return go(False)
 
 
 @app.command()

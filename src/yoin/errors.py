@@ -4,7 +4,8 @@ YoinError
 ├── UsageError            wrong usage or input; exit code 2
 │   ├── TableError        the table, a column or a cell
 │   ├── StudyError        the study folder: locked, foreign, not a study, disk full
-│   └── MissingExtraError an optional part is not installed
+│   ├── MissingExtraError an optional part is not installed
+│   └── ConsentError      calls that cost money were not agreed to; nothing was spent
 └── NothingLeftError      nothing usable was left to analyse; exit code 3
 
 What happens to one row (a missing image, a blocked caption) is not an error: it is a record with a
@@ -56,6 +57,10 @@ class MissingExtraError(UsageError):
             f"{what} is not installed", stage=stage, remedy=f"install it with: pip install 'yoin[{extra}]'"
         )
         self.extra = extra
+
+
+class ConsentError(UsageError):
+    """Calls that cost money were not agreed to; nothing was spent."""
 
 
 class NothingLeftError(YoinError):

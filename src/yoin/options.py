@@ -72,6 +72,7 @@ class CaptionOptions(Options):
     max_cost: Annotated[float, Field(ge=0)] | None = None  # US dollars
     project: str | None = None
     location: str | None = None
+    ask: bool = Field(default=False, exclude=True)  # stop before calls that cost money; a wish of one run
 
 
 class FitOptions(Options):
@@ -172,6 +173,7 @@ class RunOptions(Options):
     max_cost: Annotated[float, Field(ge=0)] | None = None
     project: str | None = None
     location: str | None = None
+    ask: bool = Field(default=False, exclude=True)
     model: str = "minilm"
     explain: Annotated[int, Field(ge=0)] | Literal["all"] = 200
     seed: Annotated[int, Field(ge=0)] = 42

@@ -81,6 +81,7 @@ def run(
     max_cost: float | None = None,
     project: str | None = None,
     location: str | None = None,
+    ask: bool = False,
     progress: StageProgress = silent,
 ) -> Study:
     """Go from a table of images and a metric to a report, doing only what is not done already.
@@ -126,6 +127,7 @@ def run(
         max_cost: US dollars; the run stops before the call that would exceed it.
         project: of Vertex AI.
         location: of Vertex AI.
+        ask: stop with a `ConsentError` before calls that cost money.
         progress: called as items are done.
 
     Returns:
@@ -173,6 +175,7 @@ def run(
         max_cost=max_cost,
         project=project,
         location=location,
+        ask=ask,
         model=model,
         explain=explain,
         seed=seed,
