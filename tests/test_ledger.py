@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,14 @@ from yoin.ledger import Ledger, MediumRecord, disk_errors
 from yoin.values import Caption
 
 CAPTION = Caption(
-    text="Two faces.", status="ok", model_version="m-1", tokens_in=3, tokens_out=2, cost_usd=0.5, seconds=1.5
+    text="Two faces.",
+    status="ok",
+    model_version="m-1",
+    tokens_in=3,
+    tokens_out=2,
+    cost_usd=0.5,
+    seconds=1.5,
+    attempts=3,
 )
 
 
@@ -33,6 +43,44 @@ def test_a_later_outcome_replaces_an_earlier_one(tmp_path: Path) -> None:
         ledger.put_caption("key", "ab", "describe", "", Caption(text="", status="failed", reason="timeout"))
         ledger.put_caption("key", "ab", "describe", "", CAPTION)
         assert ledger.captions(["key"])["key"].status == "ok"
+
+
+def test_what_replaced_captions_cost_is_not_forgotten(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        for _ in range(3):
+            ledger.put_caption("key", "ab", "gemini", "", CAPTION)
+        ledger.put_caption("other", "ab", "describe", "", CAPTION)
+        assert ledger.spent("gemini") == 1.5
+        assert ledger.spent("nobody") == 0
+
+
+def test_calls_are_counted_from_a_time_on(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        ledger.put_caption("one", "ab", "gemini", "", CAPTION)
+        ledger.put_caption("two", "ab", "gemini", "", CAPTION)
+        calls, first = ledger.calls_since("gemini", now - timedelta(seconds=5))
+        assert calls == 6
+        assert first is not None
+        assert abs(first - now) < timedelta(minutes=1)
+        assert ledger.calls_since("gemini", now + timedelta(hours=1)) == (0, None)
+
+
+def test_a_ledger_of_an_earlier_version_gets_the_new_columns(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as old, old:
+        old.execute(
+            "CREATE TABLE captions (key TEXT PRIMARY KEY, media_id TEXT NOT NULL, captioner TEXT NOT NULL,"
+            " prompt_id TEXT NOT NULL, text TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,"
+            " model_version TEXT NOT NULL, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL,"
+            " cost_usd REAL NOT NULL, seconds REAL NOT NULL, at TEXT NOT NULL) WITHOUT ROWID"
+        )
+        old.execute("INSERT INTO captions VALUES ('k', 'm', 'gemini', '', 'A cat.', 'ok', '', 'v', 1, 2, 0.5, 1, 'x')")
+    for _ in range(2):
+        with Ledger(tmp_path / "ledger.db") as ledger:
+            found = ledger.captions(["k"])["k"]
+            assert (found.text, found.attempts, ledger.spent("gemini")) == ("A cat.", 1, 0.5)
+            ledger.put_caption("key", "ab", "describe", "", CAPTION)
+            assert ledger.captions(["key"]) == {"key": CAPTION}
 
 
 def test_more_keys_than_sqlite_binds(tmp_path: Path) -> None:

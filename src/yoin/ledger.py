@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS captions (
     key TEXT PRIMARY KEY, media_id TEXT NOT NULL, captioner TEXT NOT NULL, prompt_id TEXT NOT NULL,
     text TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL, model_version TEXT NOT NULL,
     tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, cost_usd REAL NOT NULL, seconds REAL NOT NULL,
-    at TEXT NOT NULL
+    at TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 1, earlier_usd REAL NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 """
 _ADDED = {
@@ -41,6 +41,21 @@ _ADDED = {
     "etag": "TEXT NOT NULL DEFAULT ''",
     "last_modified": "TEXT NOT NULL DEFAULT ''",
 }  # columns of media that ledgers of the first version lack
+_ADDED_TO_CAPTIONS = {
+    "attempts": "INTEGER NOT NULL DEFAULT 1",
+    "earlier_usd": "REAL NOT NULL DEFAULT 0",  # what captions cost that this one replaced
+}
+_CAPTION_COLUMNS = (
+    "text", "status", "reason", "model_version", "tokens_in", "tokens_out", "cost_usd", "seconds", "attempts",
+)  # fmt: skip
+ROW_COLUMNS = ("key", "media_id", "captioner", "prompt_id", *_CAPTION_COLUMNS, "at")  # of a caption
+_REPLACED = ", ".join(f"{name} = excluded.{name}" for name in ROW_COLUMNS[1:]) + (
+    ", earlier_usd = captions.earlier_usd + captions.cost_usd"
+)
+_PUT_CAPTION = (
+    f"INSERT INTO captions ({', '.join(ROW_COLUMNS)}) VALUES ({','.join('?' * len(ROW_COLUMNS))})"  # noqa: S608
+    f" ON CONFLICT (key) DO UPDATE SET {_REPLACED}"
+)
 _CHUNK = 500  # keys a query: below SQLite's limit on bound values
 
 
@@ -88,10 +103,11 @@ class Ledger:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
-            present = {row[1] for row in self._db.execute("PRAGMA table_info(media)")}
-            for name, kind in _ADDED.items():
-                if name not in present:
-                    self._db.execute(f"ALTER TABLE media ADD COLUMN {name} {kind}")
+            for table, added in (("media", _ADDED), ("captions", _ADDED_TO_CAPTIONS)):
+                present = {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
+                for name, kind in added.items():
+                    if name not in present:
+                        self._db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
 
     def __enter__(self) -> Self:
         return self
@@ -125,35 +141,56 @@ class Ledger:
     def captions(self, keys: Iterable[str]) -> dict[str, Caption]:
         """The captions on record among ``keys``, by key."""
         wanted = list(dict.fromkeys(keys))
-        columns = "key, text, status, reason, model_version, tokens_in, tokens_out, cost_usd, seconds"
+        columns = ", ".join(("key", *_CAPTION_COLUMNS))
         found = {}
         for start in range(0, len(wanted), _CHUNK):
             chunk = wanted[start : start + _CHUNK]
             marks = ",".join("?" * len(chunk))
             query = f"SELECT {columns} FROM captions WHERE key IN ({marks})"  # noqa: S608 - marks only
-            for key, text, status, reason, version, tokens_in, tokens_out, cost, seconds in self._query(query, chunk):
-                found[key] = Caption(
-                    text=text,
-                    status=status,
-                    reason=reason,
-                    model_version=version,
-                    tokens_in=tokens_in,
-                    tokens_out=tokens_out,
-                    cost_usd=cost,
-                    seconds=seconds,
-                )
+            for key, *values in self._query(query, chunk):
+                found[key] = Caption(**dict(zip(_CAPTION_COLUMNS, values, strict=True)))
         return found
 
     def put_caption(self, key: str, media_id: str, captioner: str, prompt_id: str, caption: Caption) -> None:
-        """Commit the outcome of one caption call, replacing an earlier one of the same key."""
-        self._write(
-            "INSERT OR REPLACE INTO captions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            (
-                key, media_id, captioner, prompt_id, caption.text, caption.status, caption.reason,
-                caption.model_version, caption.tokens_in, caption.tokens_out, caption.cost_usd,
-                caption.seconds, _now(),
-            ),
-        )  # fmt: skip
+        """Commit the outcome of one caption call, replacing an earlier one of the same key, whose cost is kept."""
+        self._write(_PUT_CAPTION, _caption_values(key, media_id, captioner, prompt_id, caption, _now()))
+
+    def spent(self, captioner: str) -> float:
+        """US dollars that the captions of this captioner cost, those replaced since too."""
+        rows = self._query("SELECT SUM(cost_usd + earlier_usd) FROM captions WHERE captioner = ?", (captioner,))
+        return float(rows[0][0] or 0.0)
+
+    def calls_since(self, captioner: str, since: datetime) -> tuple[int, datetime | None]:
+        """Calls on record that ended since then, and when the first of them did."""
+        rows = self._query(
+            "SELECT SUM(attempts), MIN(at) FROM captions WHERE captioner = ? AND at >= ?",
+            (captioner, since.astimezone(UTC).isoformat(timespec="seconds")),
+        )
+        calls, first = rows[0]
+        return int(calls or 0), datetime.fromisoformat(first) if first else None
+
+    def caption_rows(self) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """Every caption on record as a row, in the order of its key, and the columns' names."""
+        return ROW_COLUMNS, self._query(f"SELECT {', '.join(ROW_COLUMNS)} FROM captions ORDER BY key", ())  # noqa: S608
+
+    def add_caption_rows(self, rows: Iterable[tuple[Any, ...]]) -> int:
+        """Commit rows like those of `caption_rows` at once; an ok caption on record stays. Returns how many it took."""
+        marks = ",".join("?" * len(ROW_COLUMNS))
+        statement = (
+            f"INSERT INTO captions ({', '.join(ROW_COLUMNS)}) VALUES ({marks})"  # noqa: S608 - constant text
+            f" ON CONFLICT (key) DO UPDATE SET {_REPLACED}"
+            " WHERE captions.status != 'ok' AND excluded.status = 'ok'"
+        )
+        with self._lock, self._translated():
+            before = self._db.total_changes
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany(statement, rows)
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+            return self._db.total_changes - before
 
     def _query(self, statement: str, values: Iterable[str]) -> list[tuple[Any, ...]]:
         with self._lock, self._translated(), closing(self._db.execute(statement, tuple(values))) as cursor:
@@ -193,6 +230,12 @@ def disk_errors(stage: str) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise disk_full(stage) from error
         raise
+
+
+def _caption_values(
+    key: str, media_id: str, captioner: str, prompt_id: str, caption: Caption, at: str
+) -> tuple[object, ...]:
+    return (key, media_id, captioner, prompt_id, *(getattr(caption, name) for name in _CAPTION_COLUMNS), at)
 
 
 def _now() -> str:

@@ -49,6 +49,8 @@ class Scripted:
     model_version = "scripted-1"
     prompt_id = "p"
     concurrency = 2
+    provider = ""
+    endpoint = ""
 
     def __init__(
         self, spec: Spec | None = None, options: CaptionOptions | None = None, *, act: Act | None = None

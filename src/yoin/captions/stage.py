@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from yoin import loop, registry
+from yoin.captions import money
 from yoin.captions.base import Captioner, call_key
-from yoin.errors import YoinError
+from yoin.captions.calls import Calls, Progressed
+from yoin.errors import ConsentError
 from yoin.ledger import Ledger
 from yoin.options import CaptionOptions, Spec
 from yoin.values import CAPTION_COLUMNS, Caption, Captions, Media, Medium, Progress, silent
-
-_REASON_LENGTH = 300
 
 
 def caption(
@@ -33,8 +32,8 @@ def caption(
     Args:
         media: what the media stage found; rows without a medium come back as ``missing`` with its reason.
         ledger: where captions are looked up, and committed the moment they arrive.
-        options: which captioner, and how many at a time.
-        progress: called with the number of distinct media done and in all.
+        options: which captioner, how many calls at a time, its quotas, and how much they may cost.
+        progress: called with the number of distinct media done and in all, and what is worth knowing of the calls.
         captioner: used in place of the one named in ``options``; it is closed before this returns.
 
     Returns:
@@ -42,7 +41,9 @@ def caption(
         these captions took whenever they were made.
 
     Raises:
-        UsageError: there is no such captioner, or it cannot work at all.
+        UsageError: there is no such captioner, it cannot work at all, or the cost is limited and no price is known.
+        YoinError: the stage stopped before its end: a quota or the limit of the cost is reached, or nothing succeeds.
+            What has arrived is in the ledger, and the next run goes on from there.
         MissingExtraError: it needs a package that is not installed.
         StudyError: the ledger cannot be written.
     """
@@ -53,22 +54,29 @@ def caption(
     keys = {media_id: _key(media.items[media_id], captioner, spec, options) for media_id in wanted}
     known = ledger.captions(keys.values())
     captions = {media_id: known[key] for media_id, key in keys.items() if key in known}
-    to_do = [media.items[media_id] for media_id in wanted if _status(captions, media_id) != "ok"]
-    progress(len(wanted) - len(to_do), len(wanted), "")
+    # What was blocked or refused would be so again, at the same price.
+    to_do = [media.items[media_id] for media_id in wanted if _status(captions, media_id) in {"", "failed"}]
+    if options.ask and to_do and (captioner.provider or spec.base_url.startswith("https:")):
+        loop.run(captioner.aclose)
+        raise ConsentError(_what_it_takes(to_do, captioner, options), stage="captions", remedy="agree with --yes")
+    captioned = len(wanted) - len(to_do)
+    progress(captioned, len(wanted), "")
 
     def keep(medium: Medium, made: Caption) -> None:
         ledger.put_caption(keys[medium.media_id], medium.media_id, captioner.name, captioner.prompt_id, made)
         captions[medium.media_id] = made
-        new[medium.media_id] = made
-        lost = sum(one.status != "ok" for one in new.values())
-        progress(len(wanted) - len(to_do) + len(new), len(wanted), f"{lost} without a caption" if lost else "")
+        new.append(made)
 
-    new: dict[str, Caption] = {}
-    loop.run(lambda: _caption_all(captioner, to_do, keep))
+    def tell(state: Progressed) -> None:
+        progress(captioned + state.done, len(wanted), state.note)
+
+    new: list[Caption] = []
+    calls = Calls(captioner, options, to_do, captioned=captioned, ledger=ledger, keep=keep, tell=tell)
+    loop.run(calls.run)
     return Captions(
         frame=_frame(media.rows, captions, captioner),
         captioner=captioner.name,
-        calls=len(new),
+        calls=sum(one.attempts for one in new),
         tokens_in=sum(one.tokens_in for one in captions.values()),
         tokens_out=sum(one.tokens_out for one in captions.values()),
         cost_usd=sum(one.cost_usd for one in captions.values()),
@@ -85,6 +93,16 @@ def given(captions: pd.Series) -> Captions:
         records.append((row_id, None, *outcome, "given", "", ""))
     frame = _typed(records)
     return Captions(frame=frame, captioner="given")
+
+
+def _what_it_takes(to_do: Sequence[Medium], captioner: Captioner, options: CaptionOptions) -> str:
+    who = f"{len(to_do):,} captions by {captioner.name} ({captioner.model_version})"
+    expected = money.estimate(
+        to_do, "", captioner.provider, captioner.model_version, media_resolution=options.media_resolution
+    )
+    if expected.priced and captioner.provider:
+        return f"{who} will cost about ${expected.cost_usd:,.2f}"
+    return f"{who} may cost money, how much is not known"
 
 
 def _key(medium: Medium, captioner: Captioner, spec: Spec, options: CaptionOptions) -> str:
@@ -105,36 +123,6 @@ def _key(medium: Medium, captioner: Captioner, spec: Spec, options: CaptionOptio
 
 def _status(captions: Mapping[str, Caption], media_id: str) -> str:
     return captions[media_id].status if media_id in captions else ""
-
-
-async def _caption_all(captioner: Captioner, to_do: list[Medium], keep: Callable[[Medium, Caption], None]) -> None:
-    queue: Iterator[Medium] = iter(to_do)
-
-    async def consume() -> None:
-        for medium in queue:  # shared: each consumer takes the next one
-            keep(medium, await _caption_one(captioner, medium))
-
-    consumers = [asyncio.create_task(consume()) for _ in range(min(captioner.concurrency, len(to_do)))]
-    try:
-        await asyncio.gather(*consumers)
-    finally:
-        for consumer in consumers:
-            consumer.cancel()
-        try:
-            await asyncio.gather(*consumers, return_exceptions=True)
-        finally:
-            await captioner.aclose()
-
-
-async def _caption_one(captioner: Captioner, medium: Medium) -> Caption:
-    try:
-        return await captioner.caption(medium)
-    except YoinError:
-        raise
-    except Exception as error:  # noqa: BLE001 - one medium's failure is its record
-        says = " ".join(str(error).split())
-        reason = f"{type(error).__name__}: {says}" if says else type(error).__name__
-        return Caption(text="", status="failed", reason=reason[:_REASON_LENGTH])
 
 
 def _frame(rows: pd.DataFrame, captions: Mapping[str, Caption], captioner: Captioner) -> pd.DataFrame:

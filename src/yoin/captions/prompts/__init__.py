@@ -1,7 +1,7 @@
 """Prompts: what a captioner is asked for, built in or from the user's own file.
 
-A built-in prompt is a text file beside this one, ``NAME.LANG.txt``: a header (name, version, purpose), a blank line, and
-then the same as a file of the user's own, which is
+A built-in prompt is a text file beside this one, ``NAME.LANG.txt``: a header (name, version, purpose), a blank line,
+and then the same as a file of the user's own, which is
 
 * either the whole text to send with each image,
 * or, where its first line is ``[system]``, the system prompt up to a line ``[user]``, and after it the text to send.
@@ -67,6 +67,8 @@ def load(name_or_file: str, lang: str = "en") -> Prompt:
     if name_or_file in names():
         return _built_in(name_or_file, lang)
     path = Path(name_or_file)
+    if not name_or_file.strip() or not _exists(path):
+        raise _unknown(name_or_file)
     system, user = _sections(_read(path), str(path))
     return Prompt(name=path.name, lang=lang, id=_id(system, user), system=system, user=user)
 
@@ -80,15 +82,21 @@ def _built_in(name: str, lang: str) -> Prompt:
     return Prompt(name=name, lang=lang, id=_id(system, user), system=system, user=user, built_in=True)
 
 
-def _read(path: Path) -> str:
+def _exists(path: Path) -> bool:
     try:
-        if not path.is_file():
-            raise _unknown(path)
+        return path.exists()
+    except (OSError, ValueError):  # no possible name: too long, or with a NUL
+        return False
+
+
+def _read(path: Path) -> str:
+    if not path.is_file():
+        raise _wrong(f"{path} is no file", "give the prompt as a UTF-8 text file")
+    try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        why = error.strerror if isinstance(error, OSError) and error.strerror else "no such file"
-        raise _wrong(f"the prompt file {path} cannot be read ({why})") from error
+    except OSError as error:
+        raise _wrong(f"the prompt file {path} cannot be read ({error.strerror})", "see to its permissions") from error
     if len(data) > MAX_BYTES:
         raise _wrong(f"the prompt file {path} is larger than {MAX_BYTES:,} bytes", "use a shorter prompt")
     try:
@@ -120,12 +128,11 @@ def _id(system: str, user: str) -> str:
     return hashlib.sha256(f"{system}\0{user}".encode()).hexdigest()
 
 
-def _unknown(path: Path) -> UsageError:
-    near = difflib.get_close_matches(str(path), names(), n=1)
-    remedy = f"use {near[0]}?" if near else f"use {', '.join(names())}, or the path of a text file"
-    what = "is a folder" if path.is_dir() else "is neither a built-in prompt nor a file"
-    return _wrong(f"{str(path)!r} {what}", remedy)
+def _unknown(text: str) -> UsageError:
+    near = difflib.get_close_matches(text, names(), n=1)
+    remedy = f"did you mean {near[0]}?" if near else f"use {', '.join(names())}, or the path of a text file"
+    return _wrong(f"{text!r} is neither a built-in prompt nor a file", remedy)
 
 
-def _wrong(problem: str, remedy: str = "") -> UsageError:
+def _wrong(problem: str, remedy: str) -> UsageError:
     return UsageError(problem, stage="captions", remedy=remedy)

@@ -1,0 +1,356 @@
+"""Gemini: through the Developer API with a key, or through Vertex AI with a Google Cloud project.
+
+The package google-genai sends the calls; their answers are read here from the JSON, so that what the package does not
+know yet (a new reason to block, say) is recorded by its name. Its retries and redirects are off: the stage paces the
+calls, and a redirect would carry the key to another host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Final
+from urllib.parse import urlsplit
+
+from yoin.captions import keys, prompts
+from yoin.captions.base import Passing
+from yoin.captions.gemini_answers import KEYS, TOKEN, judge, no_credentials, read, wrong
+from yoin.captions.pictures import pictures
+from yoin.images import ImageError
+from yoin.options import CaptionOptions, Spec
+from yoin.registry import missing_extra
+from yoin.values import Caption, Medium
+
+if TYPE_CHECKING:
+    import httpx2
+    from google.auth.credentials import Credentials
+    from google.auth.exceptions import GoogleAuthError
+    from google.genai import Client, types
+
+DEFAULT_MODEL: Final = "gemini-3.8-flash"
+
+_CONCURRENCY: Final = 32
+# A request of the Developer API may have 20 MB, and base64 makes four bytes of three.
+_VIDEO_BYTES: Final = 14_000_000
+_MOST_TOKENS: Final = 65_536  # that the current models write
+_SETTINGS: Final = ("temperature", "top_p", "max_output_tokens", "thinking", "media_resolution")
+# The categories that can be opened. They are: to describe what is in a picture is not to approve of it, and captions
+# lost to a filter are not lost at random.
+_OPENED: Final = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
+
+
+class Gemini:
+    """A Gemini model through the Developer API; see `yoin.captions.base.Captioner`.
+
+    The key is in GOOGLE_API_KEY, else in GEMINI_API_KEY. Images are sent within the request; so is a video (MP4, WebM
+    or QuickTime) of at most 14 MB, and of any other its frames.
+
+    Raises:
+        UsageError: no key, or an option that cannot be.
+        MissingExtraError: google-genai is not installed.
+    """
+
+    name = "gemini"
+    provider = "google"
+    _videos: ClassVar[dict[str, str]] = {
+        "video/mp4": "video/mp4",
+        "video/webm": "video/webm",
+        "video/quicktime": "video/mov",
+    }
+
+    def __init__(self, spec: Spec, options: CaptionOptions) -> None:
+        self.model_version = _model(spec)
+        self.concurrency = options.workers or _CONCURRENCY
+        chosen = {name: getattr(options, name) for name in _SETTINGS}
+        self.settings: Mapping[str, str | int | float | bool] = {
+            name: value for name, value in chosen.items() if value is not None
+        }
+        prompt = prompts.load(options.prompt, options.lang)
+        self.prompt_id = prompt.id
+        self._user = prompt.user
+        self._seconds = options.call_timeout
+        self._connection = _connect(self.name, spec, options, self.concurrency)
+        self._config = _config(prompt.system, options)
+        self.endpoint = f"{self._connection.host}/{self.model_version}"
+        self._cut: dict[str, Caption] = {}  # truncated, and the call with more room still to be made
+
+    async def caption(self, medium: Medium) -> Caption:
+        """The caption of ``medium``, with a second call where ``max_output_tokens`` cut it; see `Captioner`.
+
+        Raises:
+            Throttled: the quota is used up.
+            Passing: a fault of the server or of the way to it, or no answer in time.
+            UsageError: the key, the credentials, the account or the model are not usable.
+        """
+        try:
+            parts = await asyncio.to_thread(self._parts, medium)
+        except (ImageError, OSError) as error:
+            return Caption(text="", status="failed", reason=f"the file cannot be read: {type(error).__name__}")
+        limit = self._config.max_output_tokens
+        first = self._cut.pop(medium.media_id, None) or await self._ask(parts, self._config)
+        if first.status != "truncated" or limit is None or limit >= _MOST_TOKENS:
+            return first
+        room = self._config.model_copy(update={"max_output_tokens": min(max(4 * limit, 4096), _MOST_TOKENS)})
+        try:
+            second = await self._ask(parts, room)
+        except Passing:
+            self._cut[medium.media_id] = first  # so that the next attempt does not pay for it again
+            raise
+        better = first if second.status == "failed" else second
+        return replace(
+            better,
+            tokens_in=first.tokens_in + second.tokens_in,
+            tokens_out=first.tokens_out + second.tokens_out,
+            seconds=first.seconds + second.seconds,
+            attempts=2,
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._connection.aclose()
+
+    def _parts(self, medium: Medium) -> list[types.Part]:
+        from google.genai import types
+
+        mime = self._videos.get(medium.mime, "") if medium.is_video else ""
+        whole = mime and medium.bytes <= _VIDEO_BYTES
+        sent = [(mime, medium.path.read_bytes())] if whole else pictures(medium)
+        return [
+            *(types.Part(inline_data=types.Blob(mime_type=kind, data=data)) for kind, data in sent),
+            types.Part(text=self._user),
+        ]
+
+    async def _ask(self, parts: list[types.Part], config: types.GenerateContentConfig) -> Caption:
+        """One call. What it raises has no context: the errors of the packages may quote the key."""
+        import httpx2
+        from google.auth.exceptions import GoogleAuthError
+        from google.genai import types
+        from google.genai.errors import APIError
+
+        started = time.perf_counter()
+        outcome: Caption | Exception
+        try:
+            async with asyncio.timeout(self._seconds):
+                answer = await self._connection.client.aio.models.generate_content(
+                    model=self.model_version, contents=types.Content(role="user", parts=parts), config=config
+                )
+            response = answer.sdk_http_response
+            outcome = read((response.body if response else "") or "", self.model_version)
+        except TimeoutError:
+            outcome = Passing(f"no answer within {self._seconds:g} seconds")
+        except httpx2.HTTPError as error:
+            outcome = Passing(f"the connection failed: {type(error).__name__}")
+        except GoogleAuthError as error:
+            outcome = _no_token(error)
+        except APIError as error:
+            more_room = config is not self._config
+            named = set(self.settings) - ({"max_output_tokens"} if more_room else set())
+            outcome = judge(error, model=self.model_version, settings=named)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return replace(outcome, seconds=time.perf_counter() - started)
+
+
+class Vertex(Gemini):
+    """A Gemini model through Vertex AI; see `yoin.captions.base.Captioner`.
+
+    The project and the location are options, or GOOGLE_CLOUD_PROJECT and GOOGLE_CLOUD_LOCATION (else ``global``).
+    Calls are made with the application default credentials, or with the access token in GOOGLE_OAUTH_ACCESS_TOKEN
+    where it is set; at an address other than Google's with that token only.
+
+    Raises:
+        UsageError: no project, no credentials, or an option that cannot be.
+        MissingExtraError: google-genai is not installed.
+    """
+
+    name = "vertex"
+    _videos = Gemini._videos | {"video/quicktime": "video/quicktime"}
+
+
+def models(spec: Spec, options: CaptionOptions) -> list[str]:
+    """The names of the models that the key or the project can use for captions, sorted.
+
+    Raises:
+        Passing: the service does not answer, or wants fewer calls.
+        UsageError: as `Gemini` and `Vertex` raise it.
+        MissingExtraError: google-genai is not installed.
+    """
+    connection = _connect(spec.name, spec, options, concurrency=1)
+    import httpx2
+    from google.auth.exceptions import GoogleAuthError
+    from google.genai.errors import APIError
+
+    found: set[str] = set()
+    fault: Caption | Exception | None = None
+    try:
+        for model in connection.client.models.list(config={"page_size": 1000, "query_base": True}):
+            actions = model.supported_actions  # Vertex names none
+            if model.name and (not actions or "generateContent" in actions):
+                found.add(model.name.rpartition("/")[2])
+    except httpx2.HTTPError as error:
+        fault = Passing(f"the connection failed: {type(error).__name__}")
+    except ValueError:  # not JSON, or not of the shape it should have
+        fault = Passing("the answer is malformed")
+    except GoogleAuthError as error:
+        fault = _no_token(error)
+    except APIError as error:
+        fault = judge(error, model=_model(spec), settings=set())
+    finally:
+        connection.close()
+    if isinstance(fault, Caption):  # a request without a medium was rejected
+        fault = wrong(fault.reason, "check the address")
+    if fault:
+        raise fault
+    return sorted(found)
+
+
+@dataclass(frozen=True, repr=False)
+class _Connection:
+    client: Client
+    calls: httpx2.AsyncClient
+    lists: httpx2.Client
+    host: str
+
+    async def aclose(self) -> None:
+        await self.calls.aclose()
+        self.close()
+
+    def close(self) -> None:
+        self.lists.close()
+
+
+def _connect(name: str, spec: Spec, options: CaptionOptions, concurrency: int) -> _Connection:
+    try:
+        import google.genai as genai  # "from google" would not name it where it is missing
+        import httpx2
+        from google.genai import types
+    except ModuleNotFoundError as error:
+        raise missing_extra(error, stage="captions") from error
+    vertex = name == Vertex.name
+    # Named here, so that no variable of the package can send the key elsewhere.
+    project, location, base_url = "", "", spec.base_url or "https://generativelanguage.googleapis.com"
+    credentials: Credentials | None = None
+    key: str | None = None
+    if vertex:
+        credentials, project, location = _cloud(spec, options)
+        region = "" if location == "global" else f"{location}-"
+        base_url = spec.base_url or f"https://{region}aiplatform.googleapis.com"
+        if not spec.base_url and location in {"us", "eu"}:  # not regions but several
+            base_url = f"https://aiplatform.{location}.rep.googleapis.com"
+    keys.require_safe(base_url)
+    if not vertex:
+        key = keys.key_of(*KEYS)
+        if key is None:
+            raise wrong("there is no key for Gemini", f"set the environment variable {KEYS[0]} to yours")
+        _require_sendable(key, KEYS[0] if keys.key_of(KEYS[0]) else KEYS[1])
+    parts = urlsplit(base_url)
+    # What travels unencrypted only leads to this machine: a proxy would read it, and certificates are not needed.
+    trust_env = parts.scheme == "https"
+    context = httpx2.create_ssl_context() if trust_env else False
+    calls = httpx2.AsyncClient(
+        verify=context,
+        trust_env=trust_env,
+        timeout=None,  # each call has its own
+        limits=httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
+    )
+    lists = httpx2.Client(verify=context, trust_env=trust_env)
+    client = genai.Client(
+        vertexai=vertex,
+        api_key=key,
+        credentials=credentials,
+        project=project or None,
+        location=location or None,
+        http_options=types.HttpOptions(
+            base_url=base_url,
+            httpx_async_client=calls,  # so that it never sends with aiohttp, and with that package's retries
+            httpx_client=lists,
+        ),
+    )
+    return _Connection(client, calls, lists, parts.netloc.rpartition("@")[2])
+
+
+def _cloud(spec: Spec, options: CaptionOptions) -> tuple[Credentials, str, str]:
+    """Credentials, project and location."""
+    import google.auth
+    import google.oauth2.credentials
+    from google.auth.exceptions import GoogleAuthError
+
+    project = options.project or keys.key_of("GOOGLE_CLOUD_PROJECT") or ""
+    location = options.location or keys.key_of("GOOGLE_CLOUD_LOCATION") or "global"
+    credentials: Credentials | None = None
+    host = urlsplit(spec.base_url).hostname or ""
+    token = keys.key_of(TOKEN)
+    if token is not None:
+        _require_sendable(token, TOKEN)
+        credentials = google.oauth2.credentials.Credentials(token=token)  # type: ignore[no-untyped-call]
+    elif spec.base_url and not host.endswith(".googleapis.com"):
+        raise wrong(f"there is no access token for {host}", f"set the environment variable {TOKEN}")
+    else:
+        try:
+            credentials, known = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
+        except GoogleAuthError:
+            credentials, known = None, None
+        project = project or str(known or "")
+    if credentials is None:
+        raise no_credentials("there are no credentials for Google Cloud")
+    if not project:
+        raise wrong("Vertex AI needs a Google Cloud project", "set the environment variable GOOGLE_CLOUD_PROJECT")
+    # They become parts of addresses.
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.:-]*", project):
+        raise wrong(f"{project!r} is no project's id", "give the id, not the name")
+    if not re.fullmatch(r"[a-z][a-z0-9-]*", location):
+        raise wrong(f"{location!r} is no location", "give one such as global or us-central1")
+    return credentials, project, location
+
+
+def _no_token(error: GoogleAuthError) -> Exception:
+    """What it means that the credentials could not be exchanged for a token."""
+    from google.auth.exceptions import TransportError
+
+    if isinstance(error, TransportError) or error.retryable:
+        return Passing("the server of Google's credentials does not answer")
+    return no_credentials("Google did not accept the credentials")
+
+
+def _require_sendable(secret: str, variable: str) -> None:
+    """See that it can be a header, or the error that says it cannot would quote it."""
+    if not (secret.isascii() and secret.isprintable() and " " not in secret):
+        raise wrong(f"what {variable} holds is no key", "set it again, without spaces and line breaks")
+
+
+def _model(spec: Spec) -> str:
+    model = spec.model or DEFAULT_MODEL
+    if not re.fullmatch(r"[\w@:/-]+(\.[\w@:/-]+)*", model, re.ASCII):
+        raise wrong(f"{model!r} is no model's name", f"give one such as {DEFAULT_MODEL}")
+    return model
+
+
+def _config(system: str, options: CaptionOptions) -> types.GenerateContentConfig:
+    from google.genai import types
+
+    levels = [level.value for level in types.ThinkingLevel if not level.value.endswith("UNSPECIFIED")]
+    if options.thinking is not None and options.thinking.upper() not in levels:
+        known = ", ".join(levels).lower()
+        raise wrong(f"{options.thinking!r} is no thinking level of Gemini", f"use one of: {known}")
+    level = None if options.thinking is None else types.ThinkingLevel(options.thinking.upper())
+    resolution = options.media_resolution
+    return types.GenerateContentConfig(
+        system_instruction=system or None,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        max_output_tokens=options.max_output_tokens,
+        thinking_config=types.ThinkingConfig(thinking_level=level) if level else None,
+        media_resolution=types.MediaResolution(f"MEDIA_RESOLUTION_{resolution.upper()}") if resolution else None,
+        safety_settings=[
+            types.SafetySetting(
+                category=types.HarmCategory(f"HARM_CATEGORY_{category}"), threshold=types.HarmBlockThreshold.OFF
+            )
+            for category in _OPENED
+        ],
+        automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+        automatic_continuation=False,
+        should_return_http_response=True,
+    )
