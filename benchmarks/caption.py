@@ -207,8 +207,8 @@ def alone(count: int) -> None:
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu
     grown = (psutil.Process().memory_info().rss - before) / 2**20
     print(
-        f"- overhead of {count:,} captions: {wall / count * 1000:.2f} ms of wall time and {cpu / count * 1000:.2f} ms of"
-        f" CPU a caption; memory {before / 2**20:.0f} MiB, and {grown:.0f} more with the table and all captions in it"
+        f"- overhead of {count:,} captions: {wall / count * 1000:.2f} ms of wall time and"
+        f" {cpu / count * 1000:.2f} ms of CPU a caption; memory {before / 2**20:.0f} MiB, and {grown:.0f} more with the table and all captions in it"
     )
 
 

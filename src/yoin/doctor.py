@@ -3,13 +3,40 @@
 from __future__ import annotations
 
 from yoin import registry
+from yoin.captions.keys import key_of
+from yoin.errors import YoinError
+from yoin.options import CaptionOptions, Spec
 from yoin.study import installed_versions
 
+_SECONDS = 15.0  # that a service may take to say which models there are
+_GEMINI_KEYS = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 
-def examine() -> dict[str, dict[str, str]]:
-    """Return the captioners and models by name with what keeps each from running ("" if nothing), and versions."""
-    found: dict[str, dict[str, str]] = {"versions": installed_versions()}
+
+def examine(*, gemini: str = "gemini") -> dict[str, dict[str, str]]:
+    """Return the captioners and models by name with what keeps each from running ("" if nothing), and versions.
+
+    ``services`` says which models a Gemini key that is set can see; only for that is the network used.
+
+    Args:
+        gemini: the captioner's spec, for another address than the service's own.
+    """
+    found: dict[str, dict[str, str]] = {"versions": installed_versions(), "services": {}}
     kinds: tuple[registry.Kind, ...] = ("captioners", "models")
     for kind in kinds:
         found[kind] = {name: str(registry.missing(kind, name) or "") for name in registry.names(kind)}
+    if found["captioners"].get("gemini") == "":
+        if key_of(*_GEMINI_KEYS) is None:
+            found["captioners"]["gemini"] = f"there is no key; set {' or '.join(_GEMINI_KEYS)}"
+        else:
+            found["services"]["gemini"] = _models(Spec.parse(gemini))
     return found
+
+
+def _models(spec: Spec) -> str:
+    from yoin.captions.base import Passing
+    from yoin.captions.gemini import models
+
+    try:
+        return "the key can use: " + ", ".join(models(spec, CaptionOptions(call_timeout=_SECONDS)))
+    except (Passing, YoinError) as error:
+        return str(error)

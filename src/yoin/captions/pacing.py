@@ -21,7 +21,7 @@ _MARGIN = 0.95  # of the rate found
 _FLOOR = 0.85  # of the rate before, so that an idle stretch does not count for much
 _DOUBT = 0.5  # of the highest rate learned, below which it is learned anew
 _CUT, _DEEP_CUT = 0.75, 0.5  # of the calls at a time, after a refusal and after one that came soon after another
-_BURST = 0.05  # of a minute's quota may go out at once
+_BURST = 0.05  # of a minute's quota may go out at once, and no more requests than calls at a time
 _LONGEST_REST = 60.0  # seconds, where the service does not say how long
 _FIRST_LATENCY = 1.0  # seconds a call is thought to take before one has come back
 _FIRST_TOKENS = 1500.0  # and how many tokens
@@ -80,7 +80,7 @@ class Gate:
         now = asyncio.get_running_loop().time()
         self._most, self._adaptive = most, adaptive
         self.limit = float(min(START, most) if adaptive else most)
-        self._requests = Bucket(rpm / 60, max(1.0, rpm * _BURST), now) if rpm else None
+        self._requests = Bucket(rpm / 60, max(1.0, min(rpm * _BURST, most)), now) if rpm else None
         self._tokens = Bucket(tpm / 60, max(1.0, tpm * _BURST), now) if tpm else None
         self._learned: Bucket | None = None
         self._highest = 0.0  # rate learned
