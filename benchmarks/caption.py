@@ -208,7 +208,8 @@ def alone(count: int) -> None:
     grown = (psutil.Process().memory_info().rss - before) / 2**20
     print(
         f"- overhead of {count:,} captions: {wall / count * 1000:.2f} ms of wall time and"
-        f" {cpu / count * 1000:.2f} ms of CPU a caption; memory {before / 2**20:.0f} MiB, and {grown:.0f} more with the table and all captions in it"
+        f" {cpu / count * 1000:.2f} ms of CPU a caption; memory {before / 2**20:.0f} MiB,"
+        f" and {grown:.0f} more with the table and all captions in it"
     )
 
 

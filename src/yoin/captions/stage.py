@@ -71,7 +71,8 @@ def caption(
         progress(captioned + state.done, len(wanted), state.note)
 
     new: list[Caption] = []
-    calls = Calls(captioner, options, to_do, captioned=captioned, ledger=ledger, keep=keep, tell=tell)
+    good = sum(one.status == "ok" for one in captions.values())
+    calls = Calls(captioner, options, to_do, captioned=good, ledger=ledger, keep=keep, tell=tell)
     loop.run(calls.run)
     return Captions(
         frame=_frame(media.rows, captions, captioner),
