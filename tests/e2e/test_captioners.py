@@ -1,0 +1,102 @@
+"""A captioner behind an API, from the command line, against a server on this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from tests.captions.gemini_server import GeminiServer, blocked, caption
+from tests.e2e.conftest import summary_of
+
+KEY = "planted-k3y-that-nobody-may-see"
+ROWS = 40
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A table of images; red ones have the higher score."""
+    random = np.random.default_rng(0)
+    rows = []
+    for number in range(ROWS):
+        red = number % 2
+        Image.new("RGB", (16, 16), (200 if red else 20, number, 60)).save(tmp_path / f"{number}.png")
+        rows.append({"image": f"{number}.png", "score": round(5 + 2 * red + random.normal(0, 0.3), 3)})
+    path = tmp_path / "pictures.csv"
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+def call(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "GOOGLE_API_KEY": KEY}
+    done = subprocess.run(
+        [sys.executable, "-m", "yoin", *map(str, words)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    assert KEY not in done.stdout + done.stderr
+    return done
+
+
+def test_captions_that_cost_money(pictures: Path, tmp_path: Path) -> None:
+    with GeminiServer(keys=[KEY]) as server:
+        for number in range(ROWS):
+            content = (tmp_path / f"{number}.png").read_bytes()
+            text = f"A {'red' if number % 2 else 'dark'} square, calm and plain."
+            server.on(blocked("SAFETY") if number == 4 else caption(text), media=content)
+        command = ("run", pictures.name, "--image", "image", "--metric", "score", "--model", "tfidf", "--explain", 0,
+                   "--captioner", f"gemini@{server.url}", "--out", "s")  # fmt: skip
+
+        refused = call(tmp_path, *command)
+        assert refused.returncode == 2
+        assert "40 captions by gemini" in refused.stderr
+        assert "agree with --yes" in refused.stderr
+        assert not server.asked
+
+        done = call(tmp_path, *command, "--yes")
+        assert done.returncode == 0, done.stderr
+        assert len(server.asked) == ROWS
+        again = call(tmp_path, *command)
+        assert again.returncode == 0, again.stderr
+        assert "nothing to do" in again.stdout
+        # Another prompt asks anew; the first one's captions are still there, and cost nothing.
+        assert call(tmp_path, *command, "--prompt", "thumbnail", "--yes").returncode == 0
+        assert len(server.asked) == 2 * ROWS
+        assert call(tmp_path, *command).returncode == 0
+        assert len(server.asked) == 2 * ROWS
+
+    summary = summary_of(tmp_path / "s")
+    captions = pd.read_parquet(tmp_path / "s" / "captions.parquet")
+    assert summary["captions"]["blocked"] == 1
+    assert "SAFETY" in captions.loc[captions["status"] == "blocked", "reason"].iloc[0]
+    assert summary["captions"]["ok"] == ROWS - 1
+    assert summary["captions"]["tokens_in"] > 0
+    assert summary["captions"]["cost_usd"] > 0
+    assert summary["signal"]["verdict"] == "signal"
+    told = [path for path in (tmp_path / "s").rglob("*") if path.is_file()]
+    assert not [path.name for path in told if KEY.encode() in path.read_bytes()]
+
+
+def test_a_wrong_key_and_a_limit_stop_at_once(pictures: Path, tmp_path: Path) -> None:
+    with GeminiServer(keys=["another key"]) as server:
+        command = ("run", pictures.name, "--image", "image", "--metric", "score", "--model", "tfidf", "--yes",
+                   "--captioner", f"gemini@{server.url}", "--out", "s")  # fmt: skip
+        limited = call(tmp_path, *command, "--max-cost", "0.0001")
+        assert limited.returncode == 2
+        assert "higher --max-cost" in limited.stderr
+        assert not server.asked
+        wrong = call(tmp_path, *command)
+        assert wrong.returncode == 2
+        assert "key" in wrong.stderr
+        assert len(server.asked) <= 8  # those in flight
