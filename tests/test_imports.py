@@ -21,6 +21,7 @@ JOINERS = {
     "pipeline",
     "stages",
     "summarise",
+    "estimate",
     "cli",
     "terminal",
     "study",

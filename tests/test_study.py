@@ -116,3 +116,16 @@ def test_options_are_resolved_into_the_manifest(study: Study, options: RunOption
     stored = json.loads((study.folder / "study.json").read_text())
     assert stored["options"]["seed"] == 42
     assert Study(study.folder).options == options
+
+
+def test_a_run_that_was_killed_in_its_first_moment_left_a_study(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    folder.mkdir()
+    (folder / "study.lock").touch()
+    (folder / f".study.json.{'0' * 32}").write_text("{")
+    with locked(folder):
+        assert [item.name for item in sorted(folder.iterdir())] == ["study.lock", "study.owner"]
+    (folder / f".photo.jpg.{'0' * 32}").write_text("somebody's")
+    with pytest.raises(StudyError, match="not empty and not a study"), locked(folder):
+        pass
+    assert (folder / f".photo.jpg.{'0' * 32}").exists()

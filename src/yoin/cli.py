@@ -14,6 +14,7 @@ import typer
 from yoin import __version__, pipeline, terminal
 from yoin.doctor import examine
 from yoin.errors import ConsentError, UsageError, YoinError
+from yoin.estimate import estimate as forecast
 from yoin.study import Study
 
 app = typer.Typer(
@@ -165,6 +166,36 @@ def run(
             return pipeline.run(table, out=folder, progress=progress, ask=ask, **given)
 
     terminal.show_study(_with_consent(go, yes), as_json)
+
+
+@app.command()
+def estimate(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV, TSV, Parquet, JSON lines or Excel.")],
+    metric: Annotated[str, typer.Option("--metric", metavar="COL", help="The number to explain.")],
+    image: Annotated[Text, typer.Option("--image", metavar="COL", help="Paths beside the table, or URLs.")] = None,
+    captioner: CaptionerOption = None,
+    prompt: PromptOption = None,
+    lang: LangOption = None,
+    media_resolution: ResolutionOption = None,
+    rpm: RpmOption = None,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", help="Use the first N rows.")] = None,
+    folder: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The study folder.")] = None,
+    sheet: Annotated[Text, typer.Option("--sheet", help="The sheet of an Excel file.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """What captioning a table would take: calls, tokens, cost and time; nothing is asked."""
+    given = _given(
+        metric=metric,
+        image=image,
+        captioner=captioner,
+        prompt=prompt,
+        lang=lang,
+        media_resolution=media_resolution,
+        rpm=rpm,
+        limit=limit,
+        sheet=sheet,
+    )
+    terminal.show_forecast(forecast(table, out=folder, **given), as_json)
 
 
 @app.command()

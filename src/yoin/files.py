@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,11 @@ def put(place: Path, make: Callable[[Path], object]) -> None:
             _sync_folder(place.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_unfinished(item: Path) -> bool:
+    """Whether a file is what `put` was writing when it was killed."""
+    return re.fullmatch(r"\..+\.[0-9a-f]{32}", item.name) is not None and item.is_file()
 
 
 def _sync_folder(folder: Path) -> None:

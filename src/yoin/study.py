@@ -25,7 +25,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from yoin.errors import StudyError
-from yoin.files import digest_file, mark_of, neutralise, put
+from yoin.files import digest_file, is_unfinished, mark_of, neutralise, put
 from yoin.ledger import Ledger, disk_errors
 from yoin.options import RunOptions
 from yoin.values import Media, Medium
@@ -331,9 +331,7 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         StudyError: the folder holds something else, or another run holds it; the error names that process.
     """
-    ours = (folder / "study.json").exists() or (
-        folder.is_dir() and {item.name for item in folder.iterdir()} <= {"study.lock", "study.owner"}
-    )
+    ours = (folder / "study.json").exists() or (folder.is_dir() and all(map(_is_ours, folder.iterdir())))
     if folder.exists() and not ours:
         raise StudyError(f"{str(folder)!r} is not empty and not a study", stage="study", remedy="choose another --out")
     with disk_errors("study"):
@@ -358,11 +356,18 @@ def locked(folder: Path) -> Iterator[None]:
         ) from None
     try:
         since = datetime.now(UTC).isoformat(timespec="seconds")
+        for left in filter(is_unfinished, folder.iterdir()):  # by a run that was killed
+            left.unlink(missing_ok=True)
         owner.write_text(f"process {os.getpid()} on {socket.gethostname()} since {since}\n", "utf-8")
         yield
     finally:
         owner.unlink(missing_ok=True)
         lock.release()
+
+
+def _is_ours(item: Path) -> bool:
+    """Whether a folder that has only such things in it is a study that was killed in its first moment."""
+    return item.name in {"study.lock", "study.owner"} or (is_unfinished(item) and item.name.startswith(".study.json."))
 
 
 def installed_versions() -> dict[str, str]:

@@ -21,6 +21,7 @@ from yoin.pipeline import Preview, StageProgress, silent
 
 if TYPE_CHECKING:
     from yoin.demo import Recovery
+    from yoin.estimate import Forecast
     from yoin.study import Study
 
 out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 140)
@@ -154,6 +155,27 @@ def show_examination(found: dict[str, dict[str, str]], as_json: bool) -> None:
     for name, said in found["services"].items():
         out.print(f"{name}: {said}\n", markup=False)
     out.print(", ".join(f"{name} {version}" for name, version in found["versions"].items()))
+
+
+def show_forecast(found: Forecast, as_json: bool) -> None:
+    """Print what captioning would take."""
+    if as_json:
+        out.print_json(json.dumps(asdict(found)))
+        return
+    out.print(f"{found.calls:,} captions by {found.captioner} ({found.model}), at most", markup=False)
+    if found.tokens_in:
+        out.print(f"about {found.tokens_in:,} tokens in and {found.tokens_out:,} out")
+    if not found.priced:
+        out.print("The price is not known.")
+    elif found.cost_usd:
+        out.print(f"about ${found.cost_usd:,.2f}; ${found.batch_usd:,.2f} at the price of the batch interface")
+    else:
+        out.print("no cost")
+    if found.seconds is not None:
+        out.print(f"at least {found.seconds / 60:,.1f} minutes at the stated quota")
+    if found.tokens_in and found.measured < found.calls:
+        missing = found.calls - found.measured
+        out.print(f"{missing:,} images are not fetched yet and taken to have 1024 pixels a side")
 
 
 def show_recovery(study: Study, recovery: Recovery, as_json: bool) -> None:
