@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from yoin import registry
+from yoin.captions.gemini_answers import KEYS
 from yoin.captions.keys import key_of
 from yoin.errors import YoinError
 from yoin.options import CaptionOptions, Spec
 from yoin.study import installed_versions
 
 _SECONDS = 15.0  # that a service may take to say which models there are
-_GEMINI_KEYS = ("GOOGLE_API_KEY", "GEMINI_API_KEY")
 
 
 def examine(*, gemini: str = "gemini") -> dict[str, dict[str, str]]:
@@ -25,8 +25,8 @@ def examine(*, gemini: str = "gemini") -> dict[str, dict[str, str]]:
     for kind in kinds:
         found[kind] = {name: str(registry.missing(kind, name) or "") for name in registry.names(kind)}
     if found["captioners"].get("gemini") == "":
-        if key_of(*_GEMINI_KEYS) is None:
-            found["captioners"]["gemini"] = f"there is no key; set {' or '.join(_GEMINI_KEYS)}"
+        if key_of(*KEYS) is None:
+            found["captioners"]["gemini"] = f"there is no key; set {' or '.join(KEYS)}"
         else:
             found["services"]["gemini"] = _models(Spec.parse(gemini))
     return found

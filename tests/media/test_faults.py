@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,18 +112,6 @@ FAULTS: dict[str, Fault] = {
     "redirect to data": fault(faulty.redirect("data:image/gif;base64,R0lGODlh"), reason="unsupported_scheme"),
     "redirect to s3": fault(faulty.redirect("s3://bucket/a.jpg"), reason="unsupported_scheme"),
 }  # fmt: skip
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer(*(f"127.0.0.{number}" for number in range(1, 9))) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @dataclass(frozen=True)

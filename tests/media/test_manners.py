@@ -7,30 +7,17 @@ import hashlib
 import math
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from tests.media import faulty
-from tests.media.faulty import Answer, FaultServer
+from tests.media.faulty import Answer
 from tests.media.makers import encoded, pixels
 from tests.media.stage import JPEG, files, gather, reason
 
 OTHER = encoded(pixels(320, 240, seed=1), "JPEG")
 
 pytestmark = pytest.mark.timeout(60)  # what hangs has failed
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer(*(f"127.0.0.{number}" for number in range(1, 9))) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def test_429_is_asked_again_when_the_server_says_and_its_host_left_alone(server, tmp_path):

@@ -57,12 +57,6 @@ def server() -> Iterator[FaultServer]:
         yield running
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "all_proxy", "HTTP_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-
-
 def test_what_is_there_is_not_asked_for_again(server, tmp_path):
     cells = [server.on(f"/{number}", faulty.versioned(OLD, etag='"1"')) for number in range(10)]
     first = gather(tmp_path, *cells[:6])

@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,18 +16,6 @@ from tests.media.faulty import FaultServer
 from tests.media.stage import JPEG, gather, reason
 
 pytestmark = pytest.mark.timeout(60)  # what hangs has failed
-
-
-@pytest.fixture
-def server() -> Iterator[FaultServer]:
-    with FaultServer(*(f"127.0.0.{number}" for number in range(1, 9))) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.parametrize(

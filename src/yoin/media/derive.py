@@ -74,10 +74,9 @@ def _sample(path: Path, mime: str, options: MediaOptions) -> Sample:
 
 
 def is_ready(store: Path, record: MediumRecord, options: MediaOptions) -> bool:
-    """Whether a good medium and all that is made of it lie in the store."""
+    """Whether all that is made of a medium lies beside it in the store."""
     medium = as_medium(store, record, options)
-    made = [path for path in (medium.poster, medium.copy) if path is not None]
-    return shelf.holds(medium.path, medium.bytes) and all(path.exists() for path in made)
+    return all(path.exists() for path in (medium.poster, medium.copy) if path is not None)
 
 
 def make_views(store: Path, record: MediumRecord, options: MediaOptions, sample: Sample | None = None) -> None:
