@@ -34,7 +34,14 @@ def test_addresses_that_may_not(url):
         require_safe(url)
 
 
-def test_an_address_with_a_password_is_refused_and_not_repeated():
+@pytest.mark.parametrize("url", ["https://me:s3cret@example.org/v1", "https://example.org/v1?key=s3cret"])
+def test_an_address_with_a_secret_is_refused_and_not_repeated(url):
     with pytest.raises(UsageError) as refused:
-        require_safe("https://me:s3cret@example.org/v1")
+        require_safe(url)
     assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "https://example.org:port/v1"])
+def test_what_is_no_address(url):
+    with pytest.raises(UsageError, match="is no URL"):
+        require_safe(url)

@@ -18,12 +18,18 @@ def require_safe(base_url: str) -> None:
     """See that a key or an image travels only to https or to this machine.
 
     Raises:
-        UsageError: the URL is neither, or holds a password.
+        UsageError: the URL is neither, is malformed, or holds a user, a password or a query.
     """
-    parts = urlsplit(base_url)
-    if parts.username or parts.password:
+    try:
+        parts = urlsplit(base_url)
+        _ = parts.port
+    except ValueError as error:
         raise UsageError(
-            "a captioner's address must not hold a user name or password",
+            f"a captioner's address is no URL ({error})", stage="captions", remedy="write it as https://HOST:PORT/v1"
+        ) from error
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise UsageError(
+            "a captioner's address must not contain a user, a password or a query",
             stage="captions",
             remedy="put the key into the environment variable of the service",
         )
