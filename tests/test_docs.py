@@ -64,6 +64,9 @@ def test_a_section_names_exactly_the_options_of_its_command(name: str) -> None:
     spelled = {word for option in options for word in (*option.opts, *option.secondary_opts)} - {"--help", "-h"}
     text = section(f"### `yoin {name}")
     words = set(re.findall(r"`(--?[a-z][a-z-]*)", text))
+    if "[options of\n`run`]" in text:
+        words = set(re.findall(r"`(--?[a-z][a-z-]*)", section("### `yoin run"))) - {"--caption", "--dry-run", "-y"}
+        words -= {"--yes", "--quiet", "-q"}
     assert words == spelled
 
 

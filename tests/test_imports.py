@@ -23,6 +23,7 @@ JOINERS = {
     "summarise",
     "estimate",
     "cli",
+    "flags",
     "terminal",
     "study",
     "doctor",

@@ -35,7 +35,7 @@ def write(path: Path, records: list[dict[str, object]], delimiter: str = ",", en
 
 
 def options(path: Path, **changes: object) -> TableOptions:
-    return TableOptions(**({"path": path, "metric": "rating", "image": "image"} | changes))
+    return TableOptions(**({"table": path, "metric": "rating", "image": "image"} | changes))
 
 
 def refusal(path: Path, **changes: object) -> str:
@@ -432,6 +432,6 @@ def test_real_captions_with_memorability():
     path = DATA / "videomem" / "videomem.csv"
     if not path.exists():
         pytest.skip(f"needs {path}")
-    table = read(TableOptions(path=path, metric="memorability", caption="caption", group="caption"))
+    table = read(TableOptions(table=path, metric="memorability", caption="caption", group="caption"))
     assert len(table.rows) == table.read
     assert table.rows["metric"].between(0, 1).all()

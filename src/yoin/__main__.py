@@ -5,9 +5,12 @@ Everything else is imported inside ``main``, so that Ctrl-C is met properly from
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import sys
+import threading
+import weakref
 from types import FrameType
 from typing import NoReturn
 
@@ -22,26 +25,50 @@ class Interrupted(KeyboardInterrupt):
     """
 
 
+class _Interruption:
+    """What Ctrl-C does: the first one ends the run from inside, the second one at once.
+
+    Raised into a callback that has nobody to raise to (of ctypes, of a weak reference, a ``__del__``), an exception is
+    printed and lost, and the run would go on: once it is gone without `main` having met it, it is raised again.
+    """
+
+    def __init__(self) -> None:
+        self.pressed = self.lost = self.met = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.pressed and not self.lost:
+            os._exit(INTERRUPTED)
+        self.pressed, self.lost = True, False
+        raise self._interrupted()
+
+    def _interrupted(self) -> Interrupted:
+        """One whose end is noticed; no frame that it passes through holds it, or it would not end."""
+        interrupted = Interrupted()
+        weakref.finalize(interrupted, self._gone).atexit = False
+        return interrupted
+
+    def _gone(self) -> None:
+        if not self.met:
+            self.lost = True
+            # A little later: this is a callback itself.
+            again = threading.Timer(0.05, _thread.interrupt_main)
+            again.daemon = True
+            again.start()
+
+
 def main() -> NoReturn:
     """Run the command line; interrupted, say so and end with 130."""
-    pressed = False
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal pressed
-        if pressed:
-            os._exit(INTERRUPTED)  # a second time: at once
-        pressed = True
-        raise Interrupted
-
+    interruption = _Interruption()
     # A shell ignores Ctrl-C in what it runs in the background; that stays so.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGINT, interruption)
     try:
         from yoin.cli import main as command_line
 
         command_line()
     except BaseException as end:
-        if not pressed or (isinstance(end, SystemExit) and end.code == 0):
+        interruption.met = True
+        if not interruption.pressed or (isinstance(end, SystemExit) and end.code == 0):
             raise
         # Whatever the interruption became on its way up, an ImportError of half a module say.
         sys.stderr.write("yoin: interrupted; the same command goes on where this one stopped.\n")

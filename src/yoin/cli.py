@@ -13,8 +13,10 @@ import typer
 
 from yoin import __version__, pipeline, terminal
 from yoin.doctor import examine
-from yoin.errors import ConsentError, UsageError, YoinError
+from yoin.errors import ConsentError, YoinError
 from yoin.estimate import estimate as forecast
+from yoin.flags import takes
+from yoin.options import CaptionOptions, ChosenOptions, FetchOptions, ModelOptions, TableOptions
 from yoin.study import Study
 
 app = typer.Typer(
@@ -26,137 +28,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-Text = str | None
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 YesFlag = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a captioner that costs money.")]
 StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="A study folder.")]
-CaptionerOption = Annotated[Text, typer.Option("--captioner", metavar="SPEC", help="name[:model][@base_url]")]
-WorkersOption = Annotated[int | None, typer.Option("--workers", help="Captions made at the same time.")]
-PromptOption = Annotated[Text, typer.Option("--prompt", metavar="NAME|FILE", help="What a model is asked.")]
-LangOption = Annotated[Text, typer.Option("--lang", metavar="en|ja", help="Language of the captions.")]
-TemperatureOption = Annotated[float | None, typer.Option("--temperature", help="The model's own by default.")]
-TopPOption = Annotated[float | None, typer.Option("--top-p", help="The model's own by default.")]
-OutputOption = Annotated[int | None, typer.Option("--max-output-tokens", help="The longest answer.")]
-ThinkingOption = Annotated[Text, typer.Option("--thinking", metavar="LEVEL", help="How much a model thinks first.")]
-ResolutionOption = Annotated[
-    Text, typer.Option("--media-resolution", metavar="low|medium|high", help="How closely a model looks.")
-]
-CallTimeoutOption = Annotated[float | None, typer.Option("--call-timeout", help="Seconds that one call may take.")]
-CallRetriesOption = Annotated[int | None, typer.Option("--call-retries", help="Further attempts at a call.")]
-RpmOption = Annotated[float | None, typer.Option("--rpm", help="Requests a minute that the quota allows.")]
-TpmOption = Annotated[float | None, typer.Option("--tpm", help="Tokens a minute that the quota allows.")]
-RpdOption = Annotated[float | None, typer.Option("--rpd", help="Requests a day that the quota allows.")]
-MaxCostOption = Annotated[float | None, typer.Option("--max-cost", metavar="USD", help="Stop before it costs more.")]
-ProjectOption = Annotated[Text, typer.Option("--project", help="Of Vertex AI.")]
-LocationOption = Annotated[Text, typer.Option("--location", help="Of Vertex AI.")]
-ModelOption = Annotated[Text, typer.Option("--model", metavar="SPEC", help="minilm, bert:DIR, frozen or tfidf.")]
-ExplainOption = Annotated[Text, typer.Option("--explain", metavar="N|all", help="How many captions to explain.")]
-SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")]
-AnywhereFlag = Annotated[
-    bool | None, typer.Option("--allow-anywhere", help="Let images lie outside the table's folder.")
-]
-PrivateFlag = Annotated[bool | None, typer.Option("--allow-private", help="Let URLs lead to private addresses.")]
-ConnectionsOption = Annotated[int | None, typer.Option("--connections", help="Requests at the same time.")]
-PerHostOption = Annotated[int | None, typer.Option("--per-host", help="Requests at the same time to one host.")]
-TimeoutOption = Annotated[float | None, typer.Option("--timeout", help="Seconds that one request may take.")]
-RetriesOption = Annotated[int | None, typer.Option("--retries", help="Further requests after a passing failure.")]
-MaxBytesOption = Annotated[int | None, typer.Option("--max-bytes", help="Of an image or a video.")]
-LongestSideOption = Annotated[
-    int | None, typer.Option("--longest-side", metavar="PIXELS", help="Scale what the captioner sees down to this.")
-]
-FramesOption = Annotated[int | None, typer.Option("--frames", help="How many frames of a video are looked at.")]
-RefreshFlag = Annotated[bool, typer.Option("--refresh", help="Ask whether images that are there have changed.")]
+TableArgument = Annotated[Path, typer.Argument(metavar="TABLE", help="CSV, TSV, Parquet, JSON lines or Excel.")]
+OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The study folder.")]
 
 
 @app.command()
+@takes(TableOptions, FetchOptions, CaptionOptions, ModelOptions, ChosenOptions)
 def run(
-    table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV, TSV, Parquet, JSON lines or Excel.")],
-    metric: Annotated[str, typer.Option("--metric", metavar="COL", help="The number to explain.")],
-    image: Annotated[Text, typer.Option("--image", metavar="COL", help="Paths beside the table, or URLs.")] = None,
-    caption: Annotated[Text, typer.Option("--caption", metavar="COL", help="Captions that are there already.")] = None,
-    features: Annotated[Text, typer.Option("--features", metavar="A,B", help="Columns to adjust for.")] = None,
-    group: Annotated[Text, typer.Option("--group", metavar="COL", help="Rows that belong together.")] = None,
-    weight: Annotated[Text, typer.Option("--weight", metavar="COL", help="Positive weights.")] = None,
-    captioner: CaptionerOption = None,
-    model: ModelOption = None,
-    explain: ExplainOption = None,
-    limit: Annotated[int | None, typer.Option("--limit", metavar="N", help="Use the first N rows.")] = None,
-    seed: SeedOption = None,
-    folder: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The study folder.")] = None,
-    sheet: Annotated[Text, typer.Option("--sheet", help="The sheet of an Excel file.")] = None,
-    allow_anywhere: AnywhereFlag = None,
-    allow_private: PrivateFlag = None,
-    connections: ConnectionsOption = None,
-    per_host: PerHostOption = None,
-    timeout: TimeoutOption = None,
-    retries: RetriesOption = None,
-    max_bytes: MaxBytesOption = None,
-    longest_side: LongestSideOption = None,
-    frames: FramesOption = None,
-    refresh: RefreshFlag = False,
-    workers: WorkersOption = None,
-    prompt: PromptOption = None,
-    lang: LangOption = None,
-    temperature: TemperatureOption = None,
-    top_p: TopPOption = None,
-    max_output_tokens: OutputOption = None,
-    thinking: ThinkingOption = None,
-    media_resolution: ResolutionOption = None,
-    call_timeout: CallTimeoutOption = None,
-    call_retries: CallRetriesOption = None,
-    rpm: RpmOption = None,
-    tpm: TpmOption = None,
-    rpd: RpdOption = None,
-    max_cost: MaxCostOption = None,
-    project: ProjectOption = None,
-    location: LocationOption = None,
+    table: TableArgument,
+    *,
+    folder: OutOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what was read, and stop.")] = False,
     yes: YesFlag = False,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
+    **given: Any,
 ) -> None:
     """From a table to a report; a second run does only what is not done."""
-    given = _given(
-        metric=metric,
-        image=image,
-        caption=caption,
-        features=_names(features),
-        group=group,
-        weight=weight,
-        captioner=captioner,
-        model=model,
-        explain=_count(explain),
-        limit=limit,
-        seed=seed,
-        sheet=sheet,
-        allow_anywhere=allow_anywhere,
-        allow_private=allow_private,
-        connections=connections,
-        per_host=per_host,
-        timeout=timeout,
-        retries=retries,
-        max_bytes=max_bytes,
-        longest_side=longest_side,
-        frames=frames,
-        refresh=refresh,
-        workers=workers,
-        prompt=prompt,
-        lang=lang,
-        temperature=temperature,
-        top_p=top_p,
-        max_output_tokens=max_output_tokens,
-        thinking=thinking,
-        media_resolution=media_resolution,
-        call_timeout=call_timeout,
-        call_retries=call_retries,
-        rpm=rpm,
-        tpm=tpm,
-        rpd=rpd,
-        max_cost=max_cost,
-        project=project,
-        location=location,
-    )
     if dry_run:
         terminal.show_preview(pipeline.preview(table, **given), as_json)
         return
@@ -169,142 +61,40 @@ def run(
 
 
 @app.command()
-def estimate(
-    table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV, TSV, Parquet, JSON lines or Excel.")],
-    metric: Annotated[str, typer.Option("--metric", metavar="COL", help="The number to explain.")],
-    image: Annotated[Text, typer.Option("--image", metavar="COL", help="Paths beside the table, or URLs.")] = None,
-    captioner: CaptionerOption = None,
-    prompt: PromptOption = None,
-    lang: LangOption = None,
-    media_resolution: ResolutionOption = None,
-    rpm: RpmOption = None,
-    limit: Annotated[int | None, typer.Option("--limit", metavar="N", help="Use the first N rows.")] = None,
-    folder: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The study folder.")] = None,
-    sheet: Annotated[Text, typer.Option("--sheet", help="The sheet of an Excel file.")] = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """What captioning a table would take: calls, tokens, cost and time; nothing is asked."""
-    given = _given(
-        metric=metric,
-        image=image,
-        captioner=captioner,
-        prompt=prompt,
-        lang=lang,
-        media_resolution=media_resolution,
-        rpm=rpm,
-        limit=limit,
-        sheet=sheet,
-    )
+@takes(TableOptions, FetchOptions, CaptionOptions, ModelOptions, ChosenOptions, without=("caption",))
+def estimate(table: TableArgument, *, folder: OutOption = None, as_json: JsonFlag = False, **given: Any) -> None:
+    """What captioning a table would take: calls, tokens, cost and time; nothing is asked. Takes the options of run."""
     terminal.show_forecast(forecast(table, out=folder, **given), as_json)
 
 
 @app.command()
-def fetch(
-    study: StudyArgument,
-    allow_anywhere: AnywhereFlag = None,
-    allow_private: PrivateFlag = None,
-    connections: ConnectionsOption = None,
-    per_host: PerHostOption = None,
-    timeout: TimeoutOption = None,
-    retries: RetriesOption = None,
-    max_bytes: MaxBytesOption = None,
-    longest_side: LongestSideOption = None,
-    frames: FramesOption = None,
-    refresh: RefreshFlag = False,
-    as_json: JsonFlag = False,
-    quiet: QuietFlag = False,
-) -> None:
+@takes(FetchOptions)
+def fetch(study: StudyArgument, *, as_json: JsonFlag = False, quiet: QuietFlag = False, **given: Any) -> None:
     """Collect the images and videos of a study."""
-    _do_stage(
-        study,
-        "fetch",
-        as_json,
-        quiet,
-        allow_anywhere=allow_anywhere,
-        allow_private=allow_private,
-        connections=connections,
-        per_host=per_host,
-        timeout=timeout,
-        retries=retries,
-        max_bytes=max_bytes,
-        longest_side=longest_side,
-        frames=frames,
-        refresh=refresh,
-    )
+    _do_stage(study, "fetch", as_json, quiet, **given)
 
 
 @app.command()
+@takes(CaptionOptions, without=("longest_side", "frames"))
 def caption(
-    study: StudyArgument,
-    captioner: CaptionerOption = None,
-    workers: WorkersOption = None,
-    prompt: PromptOption = None,
-    lang: LangOption = None,
-    temperature: TemperatureOption = None,
-    top_p: TopPOption = None,
-    max_output_tokens: OutputOption = None,
-    thinking: ThinkingOption = None,
-    media_resolution: ResolutionOption = None,
-    call_timeout: CallTimeoutOption = None,
-    call_retries: CallRetriesOption = None,
-    rpm: RpmOption = None,
-    tpm: TpmOption = None,
-    rpd: RpdOption = None,
-    max_cost: MaxCostOption = None,
-    project: ProjectOption = None,
-    location: LocationOption = None,
-    yes: YesFlag = False,
-    as_json: JsonFlag = False,
-    quiet: QuietFlag = False,
+    study: StudyArgument, *, yes: YesFlag = False, as_json: JsonFlag = False, quiet: QuietFlag = False, **given: Any
 ) -> None:
     """Caption the images of a study."""
-    _do_stage(
-        study,
-        "caption",
-        as_json,
-        quiet,
-        yes,
-        captioner=captioner,
-        workers=workers,
-        prompt=prompt,
-        lang=lang,
-        temperature=temperature,
-        top_p=top_p,
-        max_output_tokens=max_output_tokens,
-        thinking=thinking,
-        media_resolution=media_resolution,
-        call_timeout=call_timeout,
-        call_retries=call_retries,
-        rpm=rpm,
-        tpm=tpm,
-        rpd=rpd,
-        max_cost=max_cost,
-        project=project,
-        location=location,
-    )
+    _do_stage(study, "caption", as_json, quiet, yes, **given)
 
 
 @app.command()
-def fit(
-    study: StudyArgument,
-    model: ModelOption = None,
-    seed: SeedOption = None,
-    as_json: JsonFlag = False,
-    quiet: QuietFlag = False,
-) -> None:
+@takes(ModelOptions)
+def fit(study: StudyArgument, *, as_json: JsonFlag = False, quiet: QuietFlag = False, **given: Any) -> None:
     """Fit the ladder of models of a study."""
-    _do_stage(study, "fit", as_json, quiet, model=model, seed=seed)
+    _do_stage(study, "fit", as_json, quiet, **given)
 
 
 @app.command()
-def explain(
-    study: StudyArgument,
-    explain: ExplainOption = None,
-    as_json: JsonFlag = False,
-    quiet: QuietFlag = False,
-) -> None:
+@takes(ChosenOptions, without=("seed",))
+def explain(study: StudyArgument, *, as_json: JsonFlag = False, quiet: QuietFlag = False, **given: Any) -> None:
     """Explain the predictions of a study."""
-    _do_stage(study, "explain", as_json, quiet, explain=_count(explain))
+    _do_stage(study, "explain", as_json, quiet, **given)
 
 
 @app.command()
@@ -322,7 +112,7 @@ def report(study: StudyArgument, as_json: JsonFlag = False, quiet: QuietFlag = F
 def _do_stage(study: Path, stage: str, as_json: bool, quiet: bool, yes: bool = True, **changes: object) -> None:
     def go(ask: bool) -> Study:
         with terminal.shown_progress(quiet) as progress:
-            return pipeline.run_stage(study, stage, progress=progress, ask=ask, **_given(**changes))
+            return pipeline.run_stage(study, stage, progress=progress, ask=ask, **changes)
 
     terminal.show_stage(_with_consent(go, yes), stage, as_json)
 
@@ -379,20 +169,3 @@ def main() -> NoReturn:
         )
         sys.exit(1)
     sys.exit(0)
-
-
-def _given(**options: object) -> dict[str, Any]:
-    """Those options that were given."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _names(text: Text) -> tuple[str, ...] | None:
-    return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _count(text: Text) -> int | str | None:
-    if text is None or text == "all":
-        return text
-    if not text.isdecimal():
-        raise UsageError(f"--explain cannot be {text!r}", stage="options", remedy="give a whole number or all")
-    return int(text)

@@ -1,10 +1,13 @@
-"""One frozen, keyword-only record of options a stage; no I/O."""
+"""One frozen, keyword-only record of options a stage; no I/O.
+
+Each option stands here once: the command line is made from these records (`yoin.flags`).
+"""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,72 +18,107 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
+def option(default: Any, told: str, metavar: str | None = None, *, stored: bool = True, **limits: Any) -> Any:
+    """A field that the command line offers too.
+
+    Args:
+        default: ``...`` where there is none.
+        told: one sentence of help.
+        metavar: what stands for its value there.
+        stored: False for a wish of one run, which the study does not remember.
+        **limits: pydantic's, such as ``ge``.
+    """
+    return Field(
+        default, description=told, json_schema_extra={"metavar": metavar}, exclude=not stored or None, **limits
+    )
+
+
 class TableOptions(Options):
     """Which file and which of its columns."""
 
-    path: Path
-    metric: str
-    image: str | None = None
-    caption: str | None = None
-    features: tuple[str, ...] = ()
-    group: str | None = None
-    weight: str | None = None
-    limit: Annotated[int, Field(ge=1)] | None = None
-    sheet: str | None = None
+    table: Path
+    metric: str = option(..., "The number to explain.", "COL")
+    image: str | None = option(None, "Paths beside the table, or URLs.", "COL")
+    caption: str | None = option(None, "Captions that are there already.", "COL")
+    features: tuple[str, ...] = option((), "Columns to adjust for.", "A,B")
+    group: str | None = option(None, "Rows that belong together.", "COL")
+    weight: str | None = option(None, "Positive weights.", "COL")
+    limit: int | None = option(None, "Use the first N rows.", "N", ge=1)
+    sheet: str | None = option(None, "The sheet of an Excel file.", "NAME")
 
 
-class MediaOptions(Options):
-    """Where images may come from, and how large they may be."""
+class ViewOptions(Options):
+    """What captioners see of an image or a video."""
+
+    longest_side: int | None = option(None, "Scale what the captioner sees down to this.", "PIXELS", ge=32)
+    frames: int = option(6, "How many frames of a video are looked at.", ge=1, le=64)
+
+
+class FetchOptions(ViewOptions):
+    """Where images may come from, and how they are asked for."""
+
+    allow_anywhere: bool = option(False, "Let images lie outside the table's folder.")
+    allow_private: bool = option(False, "Let URLs lead to private addresses.")
+    connections: int = option(32, "Requests at the same time, over all hosts.", ge=1, le=1000)
+    per_host: int = option(8, "Requests at the same time to one host.", ge=1, le=1000)
+    timeout: float = option(60.0, "Seconds that one request may take.", gt=0)
+    retries: int = option(3, "Further requests after a failure that may pass.", ge=0, le=20)
+    max_bytes: int = option(200_000_000, "Of an image or a video.", ge=1)
+    refresh: bool = option(False, "Ask whether images that are there have changed.", stored=False)
+
+
+class MediaOptions(FetchOptions):
+    """What the fetch stage is given: what a user chose, and what is fixed."""
 
     base: Path  # relative image paths start here: the table's folder
-    allow_anywhere: bool = False
-    allow_private: bool = False
     max_pixels: Annotated[int, Field(ge=1)] = 100_000_000
-    max_bytes: Annotated[int, Field(ge=1)] = 200_000_000
-    connections: Annotated[int, Field(ge=1, le=1000)] = 32  # requests at the same time, over all hosts
-    per_host: Annotated[int, Field(ge=1, le=1000)] = 8  # and to one host
     connect_timeout: Annotated[float, Field(gt=0)] = 10.0  # seconds
     read_timeout: Annotated[float, Field(gt=0)] = 20.0  # seconds without a byte, whole ones, at least 1
-    timeout: Annotated[float, Field(gt=0)] = 60.0  # seconds for the whole of one attempt
-    retries: Annotated[int, Field(ge=0, le=20)] = 3  # of what can pass
     backoff: Annotated[float, Field(ge=0)] = 0.5  # seconds before the first retry, doubled with each
-    longest_side: Annotated[int, Field(ge=32)] | None = None  # pixels, of the copy that captioners see
-    frames: Annotated[int, Field(ge=1, le=64)] = 6  # sampled from a video
-    refresh: bool = Field(default=False, exclude=True)  # ask again for what is there; a wish of one run
     seed: int = 42  # of the frames; not the study's, so that another one there costs no new captions
 
 
-class CaptionOptions(Options):
-    """Which captioner, and how many at a time."""
+class CaptionOptions(ViewOptions):
+    """Which captioner, what it is asked, and what it may take."""
 
-    captioner: str = "describe"
-    workers: Annotated[int, Field(ge=1)] | None = None  # calls at the same time, at most
-    longest_side: Annotated[int, Field(ge=32)] | None = None
-    frames: Annotated[int, Field(ge=1, le=64)] = 6
-    prompt: str = "general"  # a built-in one's name, or a text file
-    lang: Literal["en", "ja"] = "en"
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    max_output_tokens: Annotated[int, Field(ge=1)] | None = None
-    thinking: str | None = None  # how much a model thinks first, in its own words
-    media_resolution: Literal["low", "medium", "high"] | None = None
-    call_timeout: Annotated[float, Field(gt=0)] = 120.0  # seconds a call may take
-    call_retries: Annotated[int, Field(ge=0, le=20)] = 5
-    rpm: Annotated[float, Field(gt=0)] | None = None  # requests a minute that the quota allows
-    tpm: Annotated[float, Field(gt=0)] | None = None  # tokens a minute
-    rpd: Annotated[float, Field(gt=0)] | None = None  # requests a day
-    max_cost: Annotated[float, Field(ge=0)] | None = None  # US dollars
-    project: str | None = None
-    location: str | None = None
+    captioner: str = option("describe", "name[:model][@base_url]", "SPEC")
+    workers: int | None = option(None, "Captions made at the same time, at most.", ge=1)
+    prompt: str = option("general", "What a model is asked.", "NAME|FILE")
+    lang: Literal["en", "ja"] = option("en", "Language of the captions.", "en|ja")
+    temperature: float | None = option(None, "The model's own by default.", ge=0, le=2)
+    top_p: float | None = option(None, "The model's own by default.", gt=0, le=1)
+    max_output_tokens: int | None = option(None, "The longest answer.", ge=1)
+    thinking: str | None = option(None, "How much a model thinks first, in its own words.", "LEVEL")
+    media_resolution: Literal["low", "medium", "high"] | None = option(
+        None, "How closely a model looks.", "low|medium|high"
+    )
+    call_timeout: float = option(120.0, "Seconds that one call may take.", gt=0)
+    call_retries: int = option(5, "Further attempts at a call.", ge=0, le=20)
+    rpm: float | None = option(None, "Requests a minute that the quota allows.", gt=0)
+    tpm: float | None = option(None, "Tokens a minute that the quota allows.", gt=0)
+    rpd: float | None = option(None, "Requests a day that the quota allows.", gt=0)
+    max_cost: float | None = option(None, "Stop before it costs more.", "USD", ge=0)
+    project: str | None = option(None, "Of Vertex AI.", "ID")
+    location: str | None = option(None, "Of Vertex AI.", "NAME")
     ask: bool = Field(default=False, exclude=True)  # stop before calls that cost money; a wish of one run
 
 
-class FitOptions(Options):
-    """The model at the top of the ladder, and how it is trained and judged."""
+class SeedOptions(Options):
+    """Of everything random."""
 
-    model: str = "minilm"
+    seed: int = option(42, "Seed of everything random.", ge=0)
+
+
+class ModelOptions(SeedOptions):
+    """Which model stands at the top of the ladder."""
+
+    model: str = option("minilm", "minilm, bert:DIR, frozen or tfidf.", "SPEC")
+
+
+class FitOptions(ModelOptions):
+    """How it is trained and judged."""
+
     folds: Annotated[int, Field(ge=2)] = 5
-    seed: int = 42
     max_epochs: Annotated[int, Field(ge=1)] = 5
     learning_rate: Annotated[float, Field(gt=0)] = 5e-5
     batch_size: Annotated[int, Field(ge=1)] = 32
@@ -89,22 +127,25 @@ class FitOptions(Options):
     permutations: Annotated[int, Field(ge=19)] = 199
 
 
-class ExplainOptions(Options):
-    """How many captions are explained, and how many model calls each may take."""
+class ChosenOptions(SeedOptions):
+    """How many captions are explained."""
 
-    explain: Annotated[int, Field(ge=0)] | Literal["all"] = 200
+    explain: Annotated[int, Field(ge=0)] | Literal["all"] = option(200, "How many captions to explain.", "N|all")
+
+
+class ExplainOptions(ChosenOptions):
+    """And how many model calls each may take."""
+
     budget: Annotated[int, Field(ge=16)] = 256
-    seed: int = 42
 
 
-class DriverOptions(Options):
+class DriverOptions(SeedOptions):
     """What counts as a concept with enough support, and as significant."""
 
     min_rows: Annotated[int, Field(ge=2)] = 20
     min_groups: Annotated[int, Field(ge=2)] = 5
     max_concepts: Annotated[int, Field(ge=1)] = 300
     merge_similarity: Annotated[float, Field(ge=0, le=1)] = 0.85
-    seed: int = 42
 
 
 class ReportOptions(Options):
@@ -134,96 +175,36 @@ class Spec(Options):
         return cls(name=name.strip(), model=model.strip(), base_url=base_url.strip())
 
 
-class RunOptions(Options):
+class RunOptions(TableOptions, FetchOptions, CaptionOptions, ModelOptions, ChosenOptions):
     """Everything ``yoin run`` was asked for, as stored in ``study.json``; each stage takes its part."""
-
-    table: Path
-    metric: str
-    image: str | None = None
-    caption: str | None = None
-    features: tuple[str, ...] = ()
-    group: str | None = None
-    weight: str | None = None
-    sheet: str | None = None
-    limit: Annotated[int, Field(ge=1)] | None = None
-    allow_anywhere: bool = False
-    allow_private: bool = False
-    connections: Annotated[int, Field(ge=1, le=1000)] = 32
-    per_host: Annotated[int, Field(ge=1, le=1000)] = 8
-    timeout: Annotated[float, Field(gt=0)] = 60.0
-    retries: Annotated[int, Field(ge=0, le=20)] = 3
-    max_bytes: Annotated[int, Field(ge=1)] = 200_000_000
-    longest_side: Annotated[int, Field(ge=32)] | None = None
-    frames: Annotated[int, Field(ge=1, le=64)] = 6
-    refresh: bool = Field(default=False, exclude=True)
-    captioner: str = "describe"
-    workers: Annotated[int, Field(ge=1)] | None = None
-    prompt: str = "general"
-    lang: Literal["en", "ja"] = "en"
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    max_output_tokens: Annotated[int, Field(ge=1)] | None = None
-    thinking: str | None = None
-    media_resolution: Literal["low", "medium", "high"] | None = None
-    call_timeout: Annotated[float, Field(gt=0)] = 120.0
-    call_retries: Annotated[int, Field(ge=0, le=20)] = 5
-    rpm: Annotated[float, Field(gt=0)] | None = None
-    tpm: Annotated[float, Field(gt=0)] | None = None
-    rpd: Annotated[float, Field(gt=0)] | None = None
-    max_cost: Annotated[float, Field(ge=0)] | None = None
-    project: str | None = None
-    location: str | None = None
-    ask: bool = Field(default=False, exclude=True)
-    model: str = "minilm"
-    explain: Annotated[int, Field(ge=0)] | Literal["all"] = 200
-    seed: Annotated[int, Field(ge=0)] = 42
 
     def for_table(self) -> TableOptions:
         """The table stage's part."""
-        return TableOptions(
-            path=self.table,
-            metric=self.metric,
-            image=self.image,
-            caption=self.caption,
-            features=self.features,
-            group=self.group,
-            weight=self.weight,
-            limit=self.limit,
-            sheet=self.sheet,
-        )
+        return TableOptions(**self._part(TableOptions))
 
     def for_media(self) -> MediaOptions:
         """The fetch stage's part."""
-        return MediaOptions(
-            base=self.table.parent,
-            allow_anywhere=self.allow_anywhere,
-            allow_private=self.allow_private,
-            connections=self.connections,
-            per_host=self.per_host,
-            timeout=self.timeout,
-            retries=self.retries,
-            max_bytes=self.max_bytes,
-            longest_side=self.longest_side,
-            frames=self.frames,
-            refresh=self.refresh,
-        )
+        return MediaOptions(base=self.table.parent, **self._part(FetchOptions))
 
     def for_captions(self) -> CaptionOptions:
         """The caption stage's part."""
-        return CaptionOptions(**{name: getattr(self, name) for name in CaptionOptions.model_fields})
+        return CaptionOptions(**self._part(CaptionOptions))
 
     def for_fit(self) -> FitOptions:
         """The fit stage's part."""
-        return FitOptions(model=self.model, seed=self.seed)
+        return FitOptions(**self._part(ModelOptions))
 
     def for_explain(self) -> ExplainOptions:
         """The explain stage's part."""
-        return ExplainOptions(explain=self.explain, seed=self.seed)
+        return ExplainOptions(**self._part(ChosenOptions))
 
     def for_drivers(self) -> DriverOptions:
         """The drivers stage's part."""
-        return DriverOptions(seed=self.seed)
+        return DriverOptions(**self._part(SeedOptions))
 
     def for_report(self) -> ReportOptions:
         """The report stage's part."""
         return ReportOptions()
+
+    def _part(self, record: type[Options]) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in record.model_fields}

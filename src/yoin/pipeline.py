@@ -137,49 +137,10 @@ def run(
         UsageError: wrong input or options.
         NothingLeftError: fewer than 30 usable rows were left.
     """
+    given = {name: value for name, value in locals().items() if name in RunOptions.model_fields}
     path = Path(table).resolve()
-    options = resolve(
-        table=path,
-        metric=metric,
-        image=image,
-        caption=caption,
-        features=tuple(features),
-        group=group,
-        weight=weight,
-        sheet=sheet,
-        limit=limit,
-        allow_anywhere=allow_anywhere,
-        allow_private=allow_private,
-        connections=connections,
-        per_host=per_host,
-        timeout=timeout,
-        retries=retries,
-        max_bytes=max_bytes,
-        longest_side=longest_side,
-        frames=frames,
-        refresh=refresh,
-        captioner=captioner,
-        workers=workers,
-        prompt=prompt,
-        lang=lang,
-        temperature=temperature,
-        top_p=top_p,
-        max_output_tokens=max_output_tokens,
-        thinking=thinking,
-        media_resolution=media_resolution,
-        call_timeout=call_timeout,
-        call_retries=call_retries,
-        rpm=rpm,
-        tpm=tpm,
-        rpd=rpd,
-        max_cost=max_cost,
-        project=project,
-        location=location,
-        ask=ask,
-        model=model,
-        explain=explain,
-        seed=seed,
-    )
+    names = (features,) if isinstance(features, str) else tuple(features)
+    options = resolve(**{**given, "table": path, "features": names})
     require_table(path)
     folder = Path(out) if out is not None else Path(f"{path.stem}.yoin")
     return _advance(folder, options, STAGES, progress)

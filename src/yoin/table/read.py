@@ -37,7 +37,7 @@ def read(options: TableOptions) -> Table:
         NothingLeftError: the metric is blank everywhere, or fewer than 30 rows are usable.
     """
     _check_roles(options)
-    frame = load(options.path, options.sheet)
+    frame = load(options.table, options.sheet)
     if options.limit is not None:
         frame = frame.head(options.limit)
     _check_columns(options, list(frame.columns))
@@ -52,7 +52,7 @@ def read(options: TableOptions) -> Table:
     _check_enough(options.metric, metric[kept], len(frame), dropped)
     features = {name: _feature(frame[name], kinds[name]) for name in dict.fromkeys(options.features)}
     return Table(
-        source=options.path,
+        source=options.table,
         read=len(frame),
         rows=_by_row_id(rows[kept]),
         features=_by_row_id(pd.DataFrame(features, index=frame.index)[kept]),
