@@ -10,7 +10,8 @@ import yoin
 
 SIGNATURES = {
     "run": (
-        "table", "metric", "image", "caption", "features", "group", "weight", "captioner", "model", "explain", "limit",
+        "table", "metric", "image", "caption", "captions", "features", "group", "weight", "captioner", "model",
+        "explain", "limit",
         "seed", "out", "sheet", "allow_anywhere", "allow_private", "connections", "per_host", "timeout", "retries",
         "max_bytes", "longest_side", "frames", "refresh", "workers", "prompt", "lang", "temperature", "top_p",
         "max_output_tokens", "thinking", "media_resolution", "call_timeout", "call_retries", "rpm", "tpm", "rpd",

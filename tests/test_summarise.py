@@ -68,7 +68,7 @@ def make_study(folder: Path, **options: object) -> Study:
             "columns": [{"name": "i", "kind": "url", "blanks": 0, "distinct": 9, "low": LINK, "examples": [LINK]}],
             "preview": [{"i": LINK, "y": "1"}, {"i": "data:image/png;base64," + "A" * 5000, "y": "2"}],
         },
-        "caption": {"captioner": "describe"},
+        "caption": {"captioner": "describe", "notes": []},
         "fit": {"model": "tfidf", "rungs": [], "signal": signal, "notes": []},
         "explain": {"captions": 0, "budget": 16},
         "drivers": {"tested": 0, "significant": 0},

@@ -109,6 +109,21 @@ def report(study: StudyArgument, as_json: JsonFlag = False, quiet: QuietFlag = F
     _do_stage(study, "report", as_json, quiet)
 
 
+CaptionsFile = Annotated[Path, typer.Argument(metavar="FILE", help="A Parquet file.")]
+
+
+@app.command("export")
+def export_captions(study: StudyArgument, file: CaptionsFile) -> None:
+    """Write every caption that the ledger of a study holds to a Parquet file."""
+    terminal.out.print(f"{pipeline.export_captions(study, file):,} captions written to {file}", markup=False)
+
+
+@app.command("import")
+def import_captions(study: StudyArgument, file: CaptionsFile) -> None:
+    """Take over the captions of a file that export wrote: what was paid for there costs nothing here."""
+    terminal.out.print(f"{pipeline.import_captions(study, file):,} captions taken over from {file}", markup=False)
+
+
 def _do_stage(study: Path, stage: str, as_json: bool, quiet: bool, yes: bool = True, **changes: object) -> None:
     def go(ask: bool) -> Study:
         with terminal.shown_progress(quiet) as progress:

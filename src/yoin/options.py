@@ -41,6 +41,7 @@ class TableOptions(Options):
     image: str | None = option(None, "Paths beside the table, or URLs.", "COL")
     caption: str | None = option(None, "Captions that are there already.", "COL")
     features: tuple[str, ...] = option((), "Columns to adjust for.", "A,B")
+    captions: Path | None = option(None, "A file with captions from elsewhere.", "FILE")
     group: str | None = option(None, "Rows that belong together.", "COL")
     weight: str | None = option(None, "Positive weights.", "COL")
     limit: int | None = option(None, "Use the first N rows.", "N", ge=1)
@@ -177,6 +178,11 @@ class Spec(Options):
 
 class RunOptions(TableOptions, FetchOptions, CaptionOptions, ModelOptions, ChosenOptions):
     """Everything ``yoin run`` was asked for, as stored in ``study.json``; each stage takes its part."""
+
+    @property
+    def captioned(self) -> bool:
+        """Whether captions are given, so that nothing is captioned."""
+        return self.caption is not None or self.captions is not None
 
     def for_table(self) -> TableOptions:
         """The table stage's part."""

@@ -45,6 +45,7 @@ def run(
     metric: str,
     image: str | None = None,
     caption: str | None = None,
+    captions: str | Path | None = None,
     features: Sequence[str] = (),
     group: str | None = None,
     weight: str | None = None,
@@ -91,6 +92,7 @@ def run(
         metric: the column with the number to explain.
         image: the column with paths (relative to the table) or URLs; optional with ``caption``.
         caption: a column with captions that are there already; skips captioning.
+        captions: a file with captions from elsewhere, for the rows with the same image; skips captioning.
         features: other columns the drivers are adjusted for.
         group: rows with the same value stay in one fold, and intervals allow for it.
         weight: a column of positive weights.
@@ -140,7 +142,7 @@ def run(
     given = {name: value for name, value in locals().items() if name in RunOptions.model_fields}
     path = Path(table).resolve()
     names = (features,) if isinstance(features, str) else tuple(features)
-    options = resolve(**{**given, "table": path, "features": names})
+    options = resolve(**{**given, "table": path, "features": names, "captions": _found(captions)})
     require_table(path)
     folder = Path(out) if out is not None else Path(f"{path.stem}.yoin")
     return _advance(folder, options, STAGES, progress)
@@ -158,6 +160,31 @@ def run_stage(study: str | Path, stage: str, *, progress: StageProgress = silent
     return _advance(opened.folder, options, chosen, progress)
 
 
+def export_captions(study: str | Path, path: str | Path) -> int:
+    """Write every caption that a study's ledger holds to a Parquet file; returns how many.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    from yoin import captions
+
+    with Study(study).ledger() as ledger:
+        return captions.export_captions(ledger, Path(path))
+
+
+def import_captions(study: str | Path, path: str | Path) -> int:
+    """Take over the captions of a file that `export_captions` wrote; returns how many. The next run uses them.
+
+    Raises:
+        UsageError: the file cannot be read or is not such a file.
+    """
+    from yoin import captions
+
+    opened = Study(study)
+    with locked(opened.folder), opened.ledger() as ledger:
+        return captions.import_captions(ledger, Path(path))
+
+
 def resolve(**given: object) -> RunOptions:
     """Check options and fill in their defaults.
 
@@ -173,6 +200,14 @@ def resolve(**given: object) -> RunOptions:
             f"{name} cannot be {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}", stage="options"
         ) from None
     return options
+
+
+def _found(captions: str | Path | None) -> Path | None:
+    if captions is None:
+        return None
+    path = Path(captions).resolve()
+    require_table(path)
+    return path
 
 
 def require_table(path: Path) -> None:
@@ -214,7 +249,7 @@ def check_installed(options: RunOptions) -> None:
         MissingExtraError: a known one whose extra is not installed.
     """
     specs: list[tuple[registry.Kind, str]] = [("models", options.model)]
-    if options.caption is None:
+    if not options.captioned:
         specs.append(("captioners", options.captioner))
     for kind, text in specs:
         found = registry.missing(kind, Spec.parse(text).name)

@@ -123,12 +123,15 @@ def _may_pass(study: Study) -> bool:
 
 
 def _caption(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
-    from yoin import captions
+    from yoin import captions, table
 
     media = study.frame("media.parquet").set_index("row_id")
     if options.caption:
         made = captions.given(_rows(study)["caption"])
         made.frame["media_id"] = media["media_id"].to_numpy()
+    elif options.captions:
+        rows = _rows(study).join(media["media_id"])
+        made = captions.brought(table.load(options.captions), rows, image=options.image, name=options.captions.name)
     else:
         with study.ledger() as ledger:
             made = captions.caption(
@@ -142,10 +145,11 @@ def _caption(study: Study, options: RunOptions, key: str, progress: Progress) ->
     return {
         "captioner": made.captioner,
         # Those of this and of earlier runs, as the tokens and the cost are; given captions took none.
-        "calls": 0 if options.caption else int(called["media_id"].nunique()),
+        "calls": 0 if options.captioned else int(called["media_id"].nunique()),
         "tokens_in": made.tokens_in,
         "tokens_out": made.tokens_out,
         "cost_usd": made.cost_usd,
+        "notes": list(made.notes),
     }
 
 
@@ -177,8 +181,9 @@ def _features(rows: pd.DataFrame, options: RunOptions) -> pd.DataFrame | None:
 
 
 def _duplicates(rows: pd.DataFrame, options: RunOptions) -> list[pd.Series]:
-    """The labels that duplicates share: the same media bytes, or the same caption where captions were given."""
-    return [rows["media_id"], *([rows["caption"]] if options.caption else [])]
+    """The labels that duplicates share: the same media bytes, or the same caption where the table has them."""
+    by_caption = options.caption is not None or options.image is None
+    return [rows["media_id"], *([rows["caption"]] if by_caption else [])]
 
 
 # model → predictions.parquet, models/
@@ -335,7 +340,7 @@ STAGES = (
         code=("captions", "ledger.py"),
         work=_caption,
         retry=lambda study: bool((study.captions["status"] == "failed").any()),
-        outside=lambda study, options: options.caption,
+        outside=lambda study, options: [options.caption, options.captions and digest_file(options.captions)],
     ),
     Stage(
         name="fit",

@@ -42,9 +42,9 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
         media=media,
         captions=record.CaptionsSummary.model_validate(
             {
-                **study.facts("caption"),
+                **{name: fact for name, fact in study.facts("caption").items() if name != "notes"},
                 **{status: int(statuses.get(status, 0)) for status in get_args(CaptionStatus)},
-                "describes": _DESCRIBES.get(options.captioner if options.caption is None else "given", ""),
+                "describes": _DESCRIBES.get("given" if options.captioned else options.captioner, ""),
             }
         ),
         models=tuple(record.ModelSummary.model_validate(rung) for rung in fit["rungs"]),
@@ -56,7 +56,7 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
         next_test=record.next_test(study.drivers, metric.sd or 0.0),
         columns=tuple(record.ColumnSummary.model_validate(column) for column in table["columns"]),
         preview=record.summarize_preview(pd.DataFrame(table["preview"])),
-        notes=tuple(fit["notes"]),
+        notes=(*study.facts("caption")["notes"], *fit["notes"]),
         seconds={stage: spent for stage, spent in study.seconds.items() if stage != "report"},  # which is not over yet
         versions=study.versions,
         options=options.model_dump(mode="json"),
@@ -91,7 +91,7 @@ def _media(study: Study, options: RunOptions) -> MediaSummary:
         bytes=int(distinct["bytes"].sum()),
         failed=_counts(media.loc[failed, "reason"]),
     )
-    if options.caption or not options.image:  # then no row is lost for want of an image
+    if options.captioned or not options.image:  # then no row is lost for want of an image
         return found
     metric, group, weight = _compared(study, options)
     reasons = media["reason"].reindex(metric.index)
@@ -134,7 +134,7 @@ def _compared(study: Study, options: RunOptions) -> tuple[pd.Series, list[int], 
 _DESCRIBES = {
     "describe": "The embedded describer measures color, light, faces, text and layout. "
     "It is a floor: a vision-language model sees far more.",
-    "given": "The captions were in the table already.",
+    "given": "The captions were there already.",
 }
 
 

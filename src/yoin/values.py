@@ -152,7 +152,10 @@ class Caption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Captions:
-    """One caption a row (``frame`` has `CAPTION_COLUMNS`), and what they took; calls made in this run."""
+    """One caption a row (``frame`` has `CAPTION_COLUMNS`), and what they took; calls made in this run.
+
+    ``notes`` are sentences that a reader of the report should know.
+    """
 
     frame: pd.DataFrame
     captioner: str
@@ -160,6 +163,7 @@ class Captions:
     tokens_in: int = 0
     tokens_out: int = 0
     cost_usd: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

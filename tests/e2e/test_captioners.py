@@ -100,3 +100,36 @@ def test_a_wrong_key_and_a_limit_stop_at_once(pictures: Path, tmp_path: Path) ->
         assert wrong.returncode == 2
         assert "key" in wrong.stderr
         assert len(server.asked) <= 8  # those in flight
+
+
+def test_captions_go_from_study_to_study(pictures: Path, tmp_path: Path) -> None:
+    run = ("run", pictures.name, "--image", "image", "--metric", "score", "--model", "tfidf", "--explain", 0)
+    with GeminiServer(keys=[KEY]) as server:
+        for number in range(ROWS):
+            content = (tmp_path / f"{number}.png").read_bytes()
+            server.on(caption(f"A {'red' if number % 2 else 'dark'} square, calm and plain."), media=content)
+        asking = (*run, "--captioner", f"gemini@{server.url}", "--yes")
+        assert call(tmp_path, *asking, "--out", "first").returncode == 0
+        assert len(server.asked) == ROWS
+
+        # Through the ledger: the second study asks nothing.
+        assert "40 captions written" in call(tmp_path, "export", "first", "paid.parquet").stdout
+        others = ("--captions", "first/captions.parquet", "--limit", 30, "--out", "second")
+        assert call(tmp_path, *run, *others).returncode == 0
+        assert "40 captions taken over" in call(tmp_path, "import", "second", "paid.parquet").stdout
+        assert call(tmp_path, *asking, "--out", "second").returncode == 0
+        assert len(server.asked) == ROWS
+    damaged = call(tmp_path, "import", "second", pictures.name)
+    assert damaged.returncode == 2
+    assert "cannot be read as Parquet" in damaged.stderr
+
+    # As a file of captions: no captioner, and the same result.
+    brought = call(tmp_path, *run, "--captions", "first/captions.parquet", "--out", "third")
+    assert brought.returncode == 0, brought.stderr
+    first, third = summary_of(tmp_path / "first"), summary_of(tmp_path / "third")
+    assert third["captions"]["captioner"] == "given"
+    assert third["captions"]["calls"] == 0
+    assert third["signal"] == first["signal"]
+    nearly = call(tmp_path, *run, "--captions", "first/caption.parquet", "--out", "third")
+    assert nearly.returncode == 2
+    assert "captions.parquet" in nearly.stderr

@@ -7,11 +7,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from yoin.captions.base import Captioner, call_key
+    from yoin.captions.elsewhere import brought
     from yoin.captions.stage import caption, given
+    from yoin.captions.transfer import export_captions, import_captions
 
-__all__ = ["Captioner", "call_key", "caption", "given"]
+__all__ = ["Captioner", "brought", "call_key", "caption", "export_captions", "given", "import_captions"]
 
-_HOME = {"Captioner": "base", "call_key": "base", "caption": "stage", "given": "stage"}
+_HOME = {
+    "Captioner": "base",
+    "brought": "elsewhere",
+    "call_key": "base",
+    "caption": "stage",
+    "export_captions": "transfer",
+    "given": "stage",
+    "import_captions": "transfer",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -92,7 +92,7 @@ def given(captions: pd.Series) -> Captions:
         blank = not text.strip()
         outcome = ("", "missing", "no_caption") if blank else (text, "ok", "")
         records.append((row_id, None, *outcome, "given", "", ""))
-    frame = _typed(records)
+    frame = typed(records)
     return Captions(frame=frame, captioner="given")
 
 
@@ -134,7 +134,7 @@ def _frame(rows: pd.DataFrame, captions: Mapping[str, Caption], captioner: Capti
             records.append(_record(row_id, None, missing, captioner))
         else:
             records.append(_record(row_id, media_id, captions[media_id], captioner))
-    return _typed(records)
+    return typed(records)
 
 
 def _record(row_id: int, media_id: str | None, made: Caption, captioner: Captioner) -> tuple[object, ...]:
@@ -142,6 +142,7 @@ def _record(row_id: int, media_id: str | None, made: Caption, captioner: Caption
     return row_id, media_id, made.text, made.status, made.reason, captioner.name, version, captioner.prompt_id
 
 
-def _typed(records: Sequence[tuple[object, ...]]) -> pd.DataFrame:
-    frame = pd.DataFrame.from_records(records, columns=list(CAPTION_COLUMNS))
+def typed(records: Iterable[tuple[object, ...]]) -> pd.DataFrame:
+    """A frame of `CAPTION_COLUMNS` from a record a row."""
+    frame = pd.DataFrame.from_records(list(records), columns=list(CAPTION_COLUMNS))
     return frame.astype({name: "int64" if name == "row_id" else "string" for name in CAPTION_COLUMNS})

@@ -10,6 +10,7 @@ from typing import get_args
 import pandas as pd
 
 from yoin.errors import UsageError
+from yoin.files import put
 from yoin.ledger import ROW_COLUMNS, Ledger, disk_errors
 from yoin.values import CaptionStatus
 
@@ -22,12 +23,20 @@ def export_captions(ledger: Ledger, path: Path) -> int:
 
     Columns: the call's ``key``, ``media_id``, ``captioner``, ``prompt_id``, ``text``, ``status``, ``reason``,
     ``model_version``, ``tokens_in``, ``tokens_out``, ``cost_usd``, ``seconds``, ``attempts`` and ``at`` (UTC).
+
+    Raises:
+        UsageError: the file cannot be written.
     """
     columns, rows = ledger.caption_rows()
     frame = pd.DataFrame.from_records(rows, columns=list(columns))
     frame = frame.astype({name: _TYPES.get(name, "string") for name in columns})
-    with disk_errors("captions"):
-        frame.to_parquet(path, index=False)
+    try:
+        with disk_errors("captions"):
+            put(path, lambda place: frame.to_parquet(place, index=False))
+    except OSError as error:
+        raise UsageError(
+            f"{str(path)!r} cannot be written ({error.strerror})", stage="captions", remedy="name another file"
+        ) from error
     return len(frame)
 
 

@@ -67,7 +67,13 @@ def _by_row_id(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check_roles(options: TableOptions) -> None:
-    if options.image is None and options.caption is None:
+    if options.caption is not None and options.captions is not None:
+        raise UsageError(
+            "a caption column and a file of captions are given",
+            stage="table",
+            remedy="leave out --caption or --captions",
+        )
+    if options.image is None and options.caption is None and options.captions is None:
         raise UsageError(
             "neither an image column nor a caption column is given", stage="table", remedy="name one with --image"
         )
