@@ -1,11 +1,7 @@
 """A loopback server that speaks Gemini's REST protocol, of the Developer API and of Vertex AI, faults included.
 
-    with GeminiServer() as server:
-        server.on(too_many(retry="0.1s"), caption("A red poster."))
-        ... gemini:gemini-3.8-flash@{server.url}
-
 Answers are given in the order they were scripted, the last one to all calls that follow; without a script every call
-gets a caption. It records all it is asked.
+gets a caption. It records all it is asked. Its File API is in `gemini_files`.
 """
 
 from __future__ import annotations
@@ -23,6 +19,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
+
+from tests.captions.gemini_files import Files
 
 Json = dict[str, Any]
 
@@ -48,6 +46,7 @@ class Asked:
     model: str = ""  # "" where it is no call for a caption
     project: str = ""  # of Vertex
     location: str = ""
+    raw: bytes = b""
 
     @property
     def parts(self) -> list[Json]:
@@ -113,6 +112,7 @@ class GeminiServer:
     def __init__(self, *, keys: Sequence[str] | None = None, port: int = 0) -> None:
         self.asked: list[Asked] = []
         self.models: Sequence[str] = MODELS
+        self.files = Files(self)
         self._keys = keys
         self._script: tuple[Answer, ...] = (caption(),)
         self._of_media: dict[bytes, tuple[Answer, ...]] = {}
@@ -182,7 +182,8 @@ class GeminiServer:
         method, path, _ = lines[0].split(" ")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:-2])}
         raw = await reader.readexactly(int(headers.get("content-length", 0)))
-        is_json = headers.get("content-type", "").startswith("application/json")
+        # The package says of a file's bytes too that they are JSON.
+        is_json = headers.get("content-type", "").startswith("application/json") and not self.files.takes(path)
         call = _GENERATE.fullmatch(path) if method == "POST" else None
         self._in_flight += 1
         try:
@@ -196,6 +197,7 @@ class GeminiServer:
                 model=call["model"] if call else "",
                 project=(call["project"] or "") if call else "",
                 location=(call["location"] or "") if call else "",
+                raw=raw,
             )
             exchange = Exchange(asked, self, writer, reader)
             self.asked.append(asked)
@@ -207,11 +209,15 @@ class GeminiServer:
     def _answer(self, asked: Asked) -> Answer:
         if asked.path in self._of_paths:
             return self._of_paths[asked.path]
+        if self.files.takes(asked.path):  # the address is the secret
+            return self.files.receive(asked)
         sent = asked.headers.get("x-goog-api-key") or asked.headers.get("authorization", "").removeprefix("Bearer ")
         if not sent:
             return error(403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers.")
         if self._keys is not None and sent not in self._keys:
             return bad_key()
+        if (told := self.files.answer(asked)) is not None:
+            return told
         if asked.model:
             media = next((data for _, data in asked.media if data in self._of_media), b"")
             answers = self._of_media.get(media, self._script)

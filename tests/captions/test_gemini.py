@@ -219,7 +219,7 @@ def test_a_small_video_is_sent_whole_and_another_as_its_frames(
     ask(server, video("a.mp4", "video/mp4", 7))
     ask(server, video("a.mov", "video/quicktime", 7))
     ask(server, video("a.mov", "video/quicktime", 7), kind=Vertex, project="p")
-    ask(server, video("b.mp4", "video/mp4", 14_000_001))
+    ask(server, video("b.mp4", "video/mp4", 14_000_001), kind=Vertex, project="p")
     ask(server, video("a.mkv", "video/x-matroska", 7))
     kinds = [[kind for kind, _ in asked.media] for asked in server.asked]
     assert kinds == [["video/mp4"], ["video/mov"], ["video/quicktime"], ["image/png"] * 3, ["image/png"] * 3]

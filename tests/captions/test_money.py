@@ -49,6 +49,21 @@ def test_images_take_tokens_by_the_documented_rules(
     assert money.medium_tokens(sized(width, height), provider, model) == tokens  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("model", "resolution", "tokens"),
+    [
+        (MODEL, None, 61 * (258 + 32)),
+        (MODEL, "low", 61 * (66 + 32)),
+        ("gemini-3.8-flash", None, 61 * (70 + 32)),
+        ("gemini-3.8-flash", "high", 61 * (280 + 32)),
+    ],
+)
+def test_a_video_that_goes_whole_takes_tokens_by_the_second(model: str, resolution: str | None, tokens: int) -> None:
+    video = sized(640, 360, seconds=60.5, frames=(Path("1"),) * 6, mime="video/mp4")
+    assert money.medium_tokens(video, "google", model, resolution) == tokens  # type: ignore[arg-type]
+    assert money.medium_tokens(video, "openai", "gpt-4o") == 6 * (85 + 170 * 2)  # type: ignore[arg-type]
+
+
 def test_an_estimate_adds_up_and_a_batch_costs_half() -> None:
     image = sized(384, 384)
     video = sized(384, 384, seconds=3.0, frames=(Path("1"), Path("2")))

@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 from urllib.parse import urlsplit
 
 from yoin.captions import keys, prompts
 from yoin.captions.base import Passing
-from yoin.captions.gemini_answers import KEYS, TOKEN, judge, no_credentials, read, wrong
+from yoin.captions.gemini_answers import KEYS, TOKEN, Gone, judge, no_credentials, read, wrong
+from yoin.captions.gemini_files import LARGEST, Uploads
 from yoin.captions.pictures import pictures
 from yoin.images import ImageError
 from yoin.options import CaptionOptions, Spec
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from google.auth.credentials import Credentials
     from google.auth.exceptions import GoogleAuthError
     from google.genai import Client, types
+
+T = TypeVar("T")
 
 DEFAULT_MODEL: Final = "gemini-3.8-flash"
 
@@ -46,7 +49,7 @@ class Gemini:
     """A Gemini model through the Developer API; see `yoin.captions.base.Captioner`.
 
     The key is in GOOGLE_API_KEY, else in GEMINI_API_KEY. Images are sent within the request; so is a video (MP4, WebM
-    or QuickTime) of at most 14 MB, and of any other its frames.
+    or QuickTime) of at most 14 MB. A larger one is uploaded first, and of any other its frames are sent.
 
     Raises:
         UsageError: no key, or an option that cannot be.
@@ -55,6 +58,7 @@ class Gemini:
 
     name = "gemini"
     provider = "google"
+    _uploaded: ClassVar[bool] = True  # whether there is a File API
     _videos: ClassVar[dict[str, str]] = {
         "video/mp4": "video/mp4",
         "video/webm": "video/webm",
@@ -76,6 +80,7 @@ class Gemini:
         self._config = _config(prompt.system, options)
         self.endpoint = f"{self._connection.host}/{self.model_version}"
         self._cut: dict[str, Caption] = {}  # truncated, and the call with more room still to be made
+        self._uploads = Uploads(self._connection.client, self._connection.base_url, self._translated)
 
     async def caption(self, medium: Medium) -> Caption:
         """The caption of ``medium``, with a second call where ``max_output_tokens`` cut it; see `Captioner`.
@@ -86,9 +91,23 @@ class Gemini:
             UsageError: the key, the credentials, the account or the model are not usable.
         """
         try:
-            parts = await asyncio.to_thread(self._parts, medium)
+            parts = await self._parts(medium)
         except (ImageError, OSError) as error:
             return Caption(text="", status="failed", reason=f"the file cannot be read: {type(error).__name__}")
+        if isinstance(parts, Caption):
+            return parts
+        try:
+            return await self._answered(medium, parts)
+        except Gone:
+            self._uploads.forget(medium.media_id)
+            raise
+
+    async def aclose(self) -> None:
+        """Delete what was uploaded, and close the connections."""
+        await self._uploads.aclose()
+        await self._connection.aclose()
+
+    async def _answered(self, medium: Medium, parts: list[types.Part]) -> Caption:
         limit = self._config.max_output_tokens
         first = self._cut.pop(medium.media_id, None) or await self._ask(parts, self._config)
         if first.status != "truncated" or limit is None or limit >= _MOST_TOKENS:
@@ -108,37 +127,57 @@ class Gemini:
             attempts=2,
         )
 
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._connection.aclose()
-
-    def _parts(self, medium: Medium) -> list[types.Part]:
+    async def _parts(self, medium: Medium) -> list[types.Part] | Caption:
+        """What is sent; a caption where an uploaded video cannot be used."""
         from google.genai import types
 
         mime = self._videos.get(medium.mime, "") if medium.is_video else ""
+        if mime and self._uploaded and _VIDEO_BYTES < medium.bytes <= LARGEST:
+            file = await self._uploads.put(medium, mime)
+            if isinstance(file, Caption):
+                return file
+            if file is not None:
+                data = types.FileData(file_uri=file.uri, mime_type=mime)
+                return [types.Part(file_data=data), types.Part(text=self._user)]
         whole = mime and medium.bytes <= _VIDEO_BYTES
-        sent = [(mime, medium.path.read_bytes())] if whole else pictures(medium)
+        sent = [(mime, await asyncio.to_thread(medium.path.read_bytes))] if whole else []
         return [
-            *(types.Part(inline_data=types.Blob(mime_type=kind, data=data)) for kind, data in sent),
+            *(
+                types.Part(inline_data=types.Blob(mime_type=kind, data=data))
+                for kind, data in sent or await asyncio.to_thread(pictures, medium)
+            ),
             types.Part(text=self._user),
         ]
 
     async def _ask(self, parts: list[types.Part], config: types.GenerateContentConfig) -> Caption:
-        """One call. What it raises has no context: the errors of the packages may quote the key."""
-        import httpx2
-        from google.auth.exceptions import GoogleAuthError
+        """One call."""
         from google.genai import types
-        from google.genai.errors import APIError
+
+        async def call() -> Caption | Passing:
+            answer = await self._connection.client.aio.models.generate_content(
+                model=self.model_version, contents=types.Content(role="user", parts=parts), config=config
+            )
+            response = answer.sdk_http_response
+            return read((response.body if response else "") or "", self.model_version)
 
         started = time.perf_counter()
-        outcome: Caption | Exception
+        more_room = config is not self._config
+        named = set(self.settings) - ({"max_output_tokens"} if more_room else set())
+        made = await self._translated(call(), settings=named, uploaded=any(part.file_data for part in parts))
+        return replace(made, seconds=time.perf_counter() - started)
+
+    async def _translated(
+        self, work: Awaitable[T | Exception], *, settings: Collection[str] = (), uploaded: bool = False
+    ) -> T | Caption:
+        """What it comes to. What this raises has no context: the errors of the packages may quote the key."""
+        import httpx2
+        from google.auth.exceptions import GoogleAuthError
+        from google.genai.errors import APIError
+
+        outcome: T | Caption | Exception
         try:
             async with asyncio.timeout(self._seconds):
-                answer = await self._connection.client.aio.models.generate_content(
-                    model=self.model_version, contents=types.Content(role="user", parts=parts), config=config
-                )
-            response = answer.sdk_http_response
-            outcome = read((response.body if response else "") or "", self.model_version)
+                outcome = await work
         except TimeoutError:
             outcome = Passing(f"no answer within {self._seconds:g} seconds")
         except httpx2.HTTPError as error:
@@ -146,12 +185,10 @@ class Gemini:
         except GoogleAuthError as error:
             outcome = _no_token(error)
         except APIError as error:
-            more_room = config is not self._config
-            named = set(self.settings) - ({"max_output_tokens"} if more_room else set())
-            outcome = judge(error, model=self.model_version, settings=named)
+            outcome = judge(error, model=self.model_version, settings=settings, uploaded=uploaded)
         if isinstance(outcome, Exception):
             raise outcome
-        return replace(outcome, seconds=time.perf_counter() - started)
+        return outcome
 
 
 class Vertex(Gemini):
@@ -167,6 +204,7 @@ class Vertex(Gemini):
     """
 
     name = "vertex"
+    _uploaded = False
     _videos = Gemini._videos | {"video/quicktime": "video/quicktime"}
 
 
@@ -212,7 +250,11 @@ class _Connection:
     client: Client
     calls: httpx2.AsyncClient
     lists: httpx2.Client
-    host: str
+    base_url: str
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.base_url).netloc.rpartition("@")[2]
 
     async def aclose(self) -> None:
         await self.calls.aclose()
@@ -246,9 +288,8 @@ def _connect(name: str, spec: Spec, options: CaptionOptions, concurrency: int) -
         if key is None:
             raise wrong("there is no key for Gemini", f"set the environment variable {KEYS[0]} to yours")
         _require_sendable(key, KEYS[0] if keys.key_of(KEYS[0]) else KEYS[1])
-    parts = urlsplit(base_url)
     # What travels unencrypted only leads to this machine: a proxy would read it, and certificates are not needed.
-    trust_env = parts.scheme == "https"
+    trust_env = urlsplit(base_url).scheme == "https"
     context = httpx2.create_ssl_context() if trust_env else False
     calls = httpx2.AsyncClient(
         verify=context,
@@ -269,7 +310,7 @@ def _connect(name: str, spec: Spec, options: CaptionOptions, concurrency: int) -
             httpx_client=lists,
         ),
     )
-    return _Connection(client, calls, lists, parts.netloc.rpartition("@")[2])
+    return _Connection(client, calls, lists, base_url)
 
 
 def _cloud(spec: Spec, options: CaptionOptions) -> tuple[Credentials, str, str]:

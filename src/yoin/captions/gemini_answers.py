@@ -33,6 +33,10 @@ _LONGEST: Final = 200  # characters of the service's own words that are kept
 _SAME_DAY: Final = 3600.0  # seconds; a shorter wait than this is not the one for a new day
 
 
+class Gone(Passing):
+    """An uploaded file that a call names has expired, or cannot be used yet: it must be uploaded again."""
+
+
 def read(body: str, model: str) -> Caption | Passing:
     """What an answer of the service says; ``model`` is the one asked for."""
     try:
@@ -72,13 +76,16 @@ def read(body: str, model: str) -> Caption | Passing:
     )
 
 
-def judge(error: APIError, *, model: str, settings: Collection[str]) -> Caption | Passing | UsageError:
+def judge(
+    error: APIError, *, model: str, settings: Collection[str], uploaded: bool = False
+) -> Caption | Passing | UsageError:
     """What an error of the service means for this call, or for all.
 
     Args:
         error: as the package raised it.
         model: the one asked for.
         settings: the names of the options that were sent; a complaint about one concerns every call.
+        uploaded: whether the call names an uploaded file.
 
     Returns:
         A failed caption where only this medium is at fault. Nothing returned holds a key.
@@ -92,6 +99,9 @@ def judge(error: APIError, *, model: str, settings: Collection[str]) -> Caption 
     told = f"HTTP {code}: {says}" if says else f"HTTP {code}"
     if code == 429:
         return _throttled(told, says, details, wait, model)
+    lost = code in {403, 404} and re.search(r"\bfiles?\b", says, re.IGNORECASE)
+    if uploaded and (lost or (code == 400 and "ACTIVE state" in says)):
+        return Gone(f"the uploaded video cannot be used ({told})")
     if code in {401, 403} or (code == 400 and _about_key(says, details)):
         return _not_allowed(told, says, details)
     if code == 402:

@@ -11,6 +11,8 @@ from yoin.values import Medium
 
 TOKENS_OUT = 150  # a caption of a few sentences
 _MILLION = 1_000_000
+_WHOLE = frozenset({"video/mp4", "video/webm", "video/quicktime"})  # videos that go to Google as they are
+_SOUND = 32  # tokens of a second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,14 +100,27 @@ def text_tokens(text: str) -> int:
 
 
 def medium_tokens(medium: Medium, provider: str, model: str, media_resolution: str | None = None) -> int:
-    """About how many tokens the images of a medium take."""
+    """About how many tokens the images of a medium take; a video that Google is sent whole is taken by its length."""
+    if medium.is_video and provider.startswith("google") and medium.mime in _WHOLE:
+        return math.ceil(medium.seconds) * (_SOUND + _google_second(model, media_resolution))
     rule = _google_tokens if provider.startswith("google") else _tile_tokens
     # The size of the original: a scaled copy or a frame is no larger, so that the estimate is not too low.
     return max(1, len(medium.views)) * rule(medium.width, medium.height, model, media_resolution)
 
 
+def _google_second(model: str, media_resolution: str | None) -> int:
+    """Of a video: it is looked at once a second."""
+    if _is_older(model):
+        return 66 if media_resolution == "low" else 258
+    return 280 if media_resolution == "high" else 70
+
+
+def _is_older(model: str) -> bool:
+    return model.rpartition("/")[2].startswith(("gemini-1", "gemini-2"))
+
+
 def _google_tokens(width: int, height: int, model: str, media_resolution: str | None) -> int:
-    if not model.rpartition("/")[2].startswith(("gemini-1", "gemini-2")):  # since Gemini 3 by the resolution asked for
+    if not _is_older(model):  # since Gemini 3 by the resolution asked for
         return {"low": 280, "medium": 560}.get(media_resolution or "", 1120)
     if max(width, height) <= 384 or media_resolution == "low":
         return 258 if media_resolution != "low" else 64
