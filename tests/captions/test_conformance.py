@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.captions import anthropic_server as anthropic
 from tests.captions.openai_server import Answer, OpenAIServer, fails, resets, says
 from yoin import registry
 from yoin.captions.base import Passing, Throttled
@@ -99,6 +100,19 @@ def test_the_openai_compatible_captioner_passes(
         server.on(answer)
         spec = Spec(name="openai", model="tiny-vlm", base_url=server.url)
         check(lambda: OpenAICompatible(spec, CaptionOptions(temperature=0.2, thinking="low")), medium)
+        assert len(server.asked) >= 3
+
+
+@pytest.mark.parametrize("answer", [anthropic.says("A hill."), anthropic.fails(401), anthropic.fails(529), resets()])
+def test_the_captioner_of_claude_passes(medium: Medium, answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("anthropic")
+    from yoin.captions.anthropic import Anthropic
+
+    monkeypatch.setenv("ANTHROPIC_API_KEY", SECRET)
+    with anthropic.AnthropicServer() as server:
+        server.on(answer)
+        spec = Spec(name="anthropic", model="claude-tiny", base_url=server.url)
+        check(lambda: Anthropic(spec, CaptionOptions(thinking="low")), medium)
         assert len(server.asked) >= 3
 
 

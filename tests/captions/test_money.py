@@ -38,6 +38,8 @@ def test_what_has_no_price_costs_nothing_and_says_so() -> None:
         (960, 540, "google", MODEL, 258 * 6),  # tiles of 360
         (100, 4000, "google", MODEL, 258 * 16),  # never smaller than 256
         (4000, 3000, "google", "gemini-3.1-flash-lite", 1120),
+        (750, 100, "anthropic", "claude-sonnet-4-5", 100),
+        (4000, 3000, "anthropic", "claude-sonnet-4-5", 1600),
         (512, 512, "openai", "gpt-4o", 85 + 170),
         (1024, 1024, "openai", "gpt-4o", 85 + 170 * 4),  # made 768 × 768
         (2048, 4096, "openai", "gpt-4o", 85 + 170 * 6),  # made 1024 × 2048, then 768 × 1536

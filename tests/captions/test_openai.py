@@ -23,7 +23,7 @@ from PIL import Image
 from tests.captions.openai_server import Answer, Exchange, OpenAIServer, drips, fails, raw, resets, says
 from yoin.captions import prompts
 from yoin.captions.base import Passing, Throttled
-from yoin.captions.openai import _PROVIDERS, OpenAICompatible
+from yoin.captions.openai import OpenAICompatible
 from yoin.errors import MissingExtraError, UsageError
 from yoin.options import CaptionOptions, Spec
 from yoin.values import Caption, Medium
@@ -653,7 +653,9 @@ def test_providers_are_those_of_the_price_lists() -> None:
     from genai_prices.data_snapshot import get_snapshot
 
     patterns = {provider.id: provider.api_pattern for provider in get_snapshot().providers}
-    assert all(re.match(patterns[provider], f"https://{host}/v1") for host, provider in _PROVIDERS.items())
+    assert all(
+        re.match(patterns[provider], f"https://{host}/v1") for host, provider in OpenAICompatible.providers.items()
+    )
 
 
 def test_a_missing_package_names_the_extra(server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:

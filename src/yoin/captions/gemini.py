@@ -48,8 +48,9 @@ _OPENED: Final = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_C
 class Gemini:
     """A Gemini model through the Developer API; see `yoin.captions.base.Captioner`.
 
-    The key is in GOOGLE_API_KEY, else in GEMINI_API_KEY. Images are sent within the request; so is a video (MP4, WebM
-    or QuickTime) of at most 14 MB. A larger one is uploaded first, and of any other its frames are sent.
+    The key is GOOGLE_API_KEY, else GEMINI_API_KEY, of the environment or the keyring. Images are sent within the
+    request; so is a video (MP4, WebM or QuickTime) of at most 14 MB. A larger one is uploaded first, and of any other
+    its frames are sent.
 
     Raises:
         UsageError: no key, or an option that cannot be.
@@ -287,7 +288,7 @@ def _connect(name: str, spec: Spec, options: CaptionOptions, concurrency: int) -
         key = keys.key_of(*KEYS)
         if key is None:
             raise wrong("there is no key for Gemini", f"set the environment variable {KEYS[0]} to yours")
-        _require_sendable(key, KEYS[0] if keys.key_of(KEYS[0]) else KEYS[1])
+        _require_sendable(key, " or ".join(KEYS))
     # What travels unencrypted only leads to this machine: a proxy would read it, and certificates are not needed.
     trust_env = urlsplit(base_url).scheme == "https"
     context = httpx2.create_ssl_context() if trust_env else False
@@ -319,11 +320,11 @@ def _cloud(spec: Spec, options: CaptionOptions) -> tuple[Credentials, str, str]:
     import google.oauth2.credentials
     from google.auth.exceptions import GoogleAuthError
 
-    project = options.project or keys.key_of("GOOGLE_CLOUD_PROJECT") or ""
-    location = options.location or keys.key_of("GOOGLE_CLOUD_LOCATION") or "global"
+    project = options.project or keys.setting_of("GOOGLE_CLOUD_PROJECT") or ""
+    location = options.location or keys.setting_of("GOOGLE_CLOUD_LOCATION") or "global"
     credentials: Credentials | None = None
     host = urlsplit(spec.base_url).hostname or ""
-    token = keys.key_of(TOKEN)
+    token = keys.setting_of(TOKEN)
     if token is not None:
         _require_sendable(token, TOKEN)
         credentials = google.oauth2.credentials.Credentials(token=token)  # type: ignore[no-untyped-call]

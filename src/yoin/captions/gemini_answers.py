@@ -136,9 +136,7 @@ def no_credentials(problem: str) -> UsageError:
 
 def without_secrets(text: str) -> str:
     """``text`` in one line, cut, and without keys and tokens."""
-    for name in (*KEYS, TOKEN):
-        if (secret := keys.key_of(name)) is not None:
-            text = text.replace(secret, "***")
+    text = keys.hidden(text, *KEYS, TOKEN)
     line = " ".join(_SECRET.sub("***", text).split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 

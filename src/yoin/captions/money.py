@@ -103,7 +103,8 @@ def medium_tokens(medium: Medium, provider: str, model: str, media_resolution: s
     """About how many tokens the images of a medium take; a video that Google is sent whole is taken by its length."""
     if medium.is_video and provider.startswith("google") and medium.mime in _WHOLE:
         return math.ceil(medium.seconds) * (_SOUND + _google_second(model, media_resolution))
-    rule = _google_tokens if provider.startswith("google") else _tile_tokens
+    rules = {"google": _google_tokens, "anthropic": _area_tokens}
+    rule = rules.get(provider.partition("-")[0], _tile_tokens)
     # The size of the original: a scaled copy or a frame is no larger, so that the estimate is not too low.
     return max(1, len(medium.views)) * rule(medium.width, medium.height, model, media_resolution)
 
@@ -126,6 +127,12 @@ def _google_tokens(width: int, height: int, model: str, media_resolution: str | 
         return 258 if media_resolution != "low" else 64
     tile = min(768, max(256, min(width, height) // 1.5))
     return 258 * math.ceil(width / tile) * math.ceil(height / tile)
+
+
+def _area_tokens(width: int, height: int, model: str, media_resolution: str | None) -> int:
+    """One for each 750 pixels, after the image was made to fit 1568 pixels and about 1.2 million."""
+    scale = min(1.0, 1568 / max(width, height, 1))
+    return min(1600, math.ceil(width * scale * height * scale / 750))
 
 
 def _tile_tokens(width: int, height: int, model: str, media_resolution: str | None) -> int:

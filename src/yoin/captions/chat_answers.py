@@ -1,4 +1,4 @@
-"""What the answers of a chat-completions server say: their shapes, and what their errors mean."""
+"""What the answers of a chat server say: their shapes, which are those of OpenAI, and what their errors mean."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import BaseModel
 
@@ -17,15 +17,22 @@ from yoin.errors import UsageError
 from yoin.values import Caption
 
 if TYPE_CHECKING:
-    from openai import APIStatusError
+    from anthropic import APIStatusError as AnthropicStatusError
+    from openai import APIStatusError as OpenAIStatusError
+
+    APIStatusError: TypeAlias = OpenAIStatusError | AnthropicStatusError
 
 _DAY = 86_400.0  # seconds
 
 # Servers put what they mean into prose more often than into codes.
-_NO_CREDIT = re.compile(r"insufficient_quota|billing|insufficient (credit|balance|fund)", re.I)
+_NO_CREDIT = re.compile(
+    r"insufficient_quota|billing|insufficient (credit|balance|fund)|credit balance is too low", re.I
+)
 _DAILY = re.compile(r"\bper[ -]day\b|\bdaily\b|\b[RT]PD\b", re.I)
 _BLOCKED = re.compile(r"content[_ ](filter|policy)|content management policy|safety system|\bflagged\b", re.I)
-_NO_MODEL = re.compile(r"model_not_found|model\b.{0,100}\b(not found|does not exist)|no such model", re.I)
+_NO_MODEL = re.compile(
+    r"model_not_found|not_found_error model|model\b.{0,100}\b(not found|does not exist)|no such model", re.I
+)
 _NO_EYES = re.compile(
     r"not a multimodal model|(image|vision|multimodal) inputs? (is|are) not supported"
     r"|(not|n't) support (vision|multimodal|images?\b(?! (format|type|size|file|data|encod|url)))",
@@ -117,13 +124,14 @@ class Models(BaseModel):
 class Asked:
     """What a call was: the server's ``place`` (host and port), the model, the names sent, and whether with a key.
 
-    ``safe`` makes one line that can be shown of what the server says.
+    ``variable`` is where the key is set; ``safe`` makes one line that can be shown of what the server says.
     """
 
     place: str
     model: str
     names: frozenset[str]
     with_key: bool
+    variable: str
     safe: Callable[[str], str]
 
     def usage(self, problem: str, remedy: str, quoted: str = "") -> UsageError:
@@ -134,9 +142,9 @@ class Asked:
 def judged(error: APIStatusError, asked: Asked) -> Exception | Caption:
     """What an answer with an error status means: to raise for the run or the call, or this medium's caption."""
     status, said = error.status_code, asked.safe(words(error.body))
-    all_said = f"{error.code} {error.type} {said}"
+    all_said = f"{getattr(error, 'code', '')} {error.type} {said}"
     quoted = f": {said}" if said else ""
-    if status == 402 or (status in (403, 429) and _NO_CREDIT.search(all_said)):
+    if status == 402 or (status in (400, 403, 429) and _NO_CREDIT.search(all_said)):
         return asked.usage("says that the account has no credit left", "add credit, or check its billing")
     if status == 429:
         daily = _DAILY.search(all_said) is not None
@@ -145,8 +153,8 @@ def judged(error: APIStatusError, asked: Asked) -> Exception | Caption:
         return Caption(text="", status="blocked", reason=said or "content_filter", model_version=asked.model)
     if status == 401:  # not quoted: what it says is about the key
         if asked.with_key:
-            return asked.usage("does not accept the key", "set OPENAI_API_KEY to a valid one")
-        return asked.usage("asks for a key", "set OPENAI_API_KEY")
+            return asked.usage("does not accept the key", f"set {asked.variable} to a valid one")
+        return asked.usage("asks for a key", f"set {asked.variable}")
     if status == 403:
         return asked.usage("does not allow this", "check what the key may do", quoted)
     if status in (400, 404) and _NO_MODEL.search(all_said):
@@ -155,8 +163,9 @@ def judged(error: APIStatusError, asked: Asked) -> Exception | Caption:
         return asked.usage("does not answer at this address", "check it (most end in /v1), and the model", quoted)
     if status >= 400 and _NO_EYES.search(said):
         return asked.usage(f"says that {asked.model} sees no images", "name a model that does", quoted)
-    if status in (400, 422) and error.param in asked.names - {"messages", "model"}:
-        return asked.usage(f"does not take {error.param} as it is set", "change that option or leave it out", quoted)
+    name = getattr(error, "param", None) or _first_word(said)
+    if status in (400, 422) and name in asked.names - {"messages", "model", "system"}:
+        return asked.usage(f"does not take {name} as it is set", "change that option or leave it out", quoted)
     if status < 400:
         return asked.usage("sends to another address", "name that one")
     if status in (408, 409, 425) or status >= 500:
@@ -166,12 +175,20 @@ def judged(error: APIStatusError, asked: Asked) -> Exception | Caption:
     )
 
 
+def _first_word(said: str) -> str:
+    """The option that a complaint begins with, as Anthropic's do ("temperature: …", "`top_p` and …"); else ""."""
+    found = re.match(r"`?(\w+)(?:\.\w+)*(?:: |`)", said)
+    return found[1] if found else ""
+
+
 def dislikes(error: APIStatusError, name: str) -> bool:
     """Whether the server does not know what was sent under ``name``."""
     if error.status_code not in (400, 422):
         return False
     # a server that validates in general names the place in a list beside the words
-    return bool(re.search(rf"\b{name}\b", str(error.body)) and _UNKNOWN.search(f"{error.code} {error.body}"))
+    return bool(
+        re.search(rf"\b{name}\b", str(error.body)) and _UNKNOWN.search(f"{getattr(error, 'code', '')} {error.body}")
+    )
 
 
 def words(body: object) -> str:
