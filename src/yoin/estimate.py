@@ -4,30 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yoin import loop, registry
 from yoin.errors import UsageError
-from yoin.options import Spec
+from yoin.options import CaptionOptions, Spec
 from yoin.pipeline import check_installed, require_table, resolve
 from yoin.study import Study
 from yoin.values import Medium
 
+if TYPE_CHECKING:
+    from yoin.captions import Captioner
+
 _SIDE = 1024  # pixels, of an image that was not fetched yet
+_UNKNOWN = Medium(media_id="", path=Path(), mime="", width=_SIDE, height=_SIDE, bytes=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """Calls, tokens and US dollars for a table's images, each captioned once, at most: the ledger's cost nothing.
+    """Calls, tokens and US dollars for a table's images that have no caption yet, each captioned once, at most.
 
-    ``measured`` of the images have been fetched, so that their size is known; the others are taken to have 1024 pixels
-    a side. ``batch_usd`` is the price through the provider's batch interface. ``seconds`` is how long a stated quota of
-    requests makes it last at least, None without one. Where ``priced`` is false no price is known.
+    ``made`` captions are in the ledger already. ``measured`` of the images have been fetched, so that their size
+    is known; the others are taken to have 1024 pixels a side. ``batch_usd`` is the price through the provider's batch
+    interface. ``seconds`` is how long a stated quota of requests makes it last at least, None without one. Where
+    ``priced`` is false no price is known.
     """
 
     captioner: str
     model: str
     calls: int
+    made: int
     measured: int
     tokens_in: int
     tokens_out: int
@@ -38,15 +44,15 @@ class Forecast:
 
 
 def estimate(table: str | Path, *, out: str | Path | None = None, **given: Any) -> Forecast:
-    """Read the table, and work out what its captions would take; no call is made.
+    """Read the table, and work out what its captions would take; no call is made, and no key is needed.
 
     Args:
         table: as for `yoin.run`.
-        out: the study folder, for the images that it holds already.
+        out: the study folder, for the images and captions that it holds already.
         given: options of `yoin.run`.
 
     Raises:
-        UsageError: wrong input or options, or the captioner cannot work at all (a key is missing).
+        UsageError: wrong input or options, or a captioner that cannot be.
         NothingLeftError: fewer than 30 usable rows.
     """
     from yoin import table as tables
@@ -59,13 +65,16 @@ def estimate(table: str | Path, *, out: str | Path | None = None, **given: Any) 
     if options.image is None:
         raise UsageError("there is nothing to caption", stage="options", remedy="name the column of images: --image")
     cells = tables.read(options.for_table()).rows["image"].dropna()
-    media = _media(cells.nunique(), Path(out) if out is not None else Path(f"{path.stem}.yoin"))
+    folder = Path(out) if out is not None else Path(f"{path.stem}.yoin")
     spec, chosen = Spec.parse(options.captioner), options.for_captions()
-    captioner = registry.load("captioners", spec.name)(spec, chosen)
-    loop.run(captioner.aclose)
+    captioner = _introduced(spec, chosen)
+    known = _known(folder)[: cells.nunique()]
+    left = _left(folder, known, chosen, captioner)
+    made = len(known) - len(left)
+    media = [*left, *[_UNKNOWN] * (cells.nunique() - len(known))]
     prompt = prompts.load(options.prompt, options.lang) if captioner.prompt_id else None
     found = money.estimate(
-        [medium for medium, _ in media],
+        media,
         f"{prompt.system}\n{prompt.user}" if prompt else "",
         captioner.provider,
         captioner.model_version,
@@ -76,7 +85,8 @@ def estimate(table: str | Path, *, out: str | Path | None = None, **given: Any) 
         captioner=captioner.name,
         model=captioner.model_version,
         calls=found.calls,
-        measured=sum(known for _, known in media),
+        made=made,
+        measured=len(left),
         tokens_in=0 if free else found.tokens_in,
         tokens_out=0 if free else found.tokens_out,
         cost_usd=found.cost_usd,
@@ -86,10 +96,27 @@ def estimate(table: str | Path, *, out: str | Path | None = None, **given: Any) 
     )
 
 
-def _media(count: int, folder: Path) -> list[tuple[Medium, bool]]:
-    """The media to caption, and whether each is known: those of the study, and unknown ones for the rest."""
-    known: list[Medium] = []
-    if (folder / "media.parquet").exists():
-        known = list(Study(folder).media().values())[:count]
-    unknown = Medium(media_id="", path=Path(), mime="", width=_SIDE, height=_SIDE, bytes=0)
-    return [(medium, True) for medium in known] + [(unknown, False)] * (count - len(known))
+def _introduced(spec: Spec, options: CaptionOptions) -> Captioner:
+    """The captioner, which says what it is; one that can do so without its key is made without."""
+    kind = registry.load("captioners", spec.name)
+    if hasattr(kind, "unconnected"):
+        unconnected: Captioner = kind.unconnected(spec, options)
+        return unconnected
+    captioner: Captioner = kind(spec, options)
+    loop.run(captioner.aclose)
+    return captioner
+
+
+def _known(folder: Path) -> list[Medium]:
+    """The media that the study has."""
+    return list(Study(folder).media().values()) if (folder / "media.parquet").exists() else []
+
+
+def _left(folder: Path, media: list[Medium], options: CaptionOptions, captioner: Captioner) -> list[Medium]:
+    """Those that have no caption yet."""
+    from yoin.captions import unmade
+
+    if not (folder / "ledger.db").exists():
+        return media
+    with Study(folder).ledger() as ledger:
+        return unmade(media, ledger=ledger, options=options, captioner=captioner)

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
+from yoin.amounts import dollars
 from yoin.pipeline import Preview, StageProgress, silent
 
 if TYPE_CHECKING:
@@ -164,13 +165,14 @@ def show_forecast(found: Forecast, as_json: bool) -> None:
     if as_json:
         out.print_json(json.dumps(asdict(found)))
         return
-    out.print(f"{found.calls:,} captions by {found.captioner} ({found.model}), at most", markup=False)
+    there = f"; {found.made:,} more are there already" if found.made else ""
+    out.print(f"{found.calls:,} captions by {found.captioner} ({found.model}), at most{there}", markup=False)
     if found.tokens_in:
         out.print(f"about {found.tokens_in:,} tokens in and {found.tokens_out:,} out")
     if not found.priced:
         out.print("The price is not known.")
     elif found.cost_usd:
-        out.print(f"about ${found.cost_usd:,.2f}; ${found.batch_usd:,.2f} at the price of the batch interface")
+        out.print(f"about {dollars(found.cost_usd)}; {dollars(found.batch_usd)} at the price of the batch interface")
     else:
         out.print("no cost")
     if found.seconds is not None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.captions.scripted import Scripted, media_of, medium
 from tests.captions.virtual import run_virtually
+from yoin.amounts import dollars
 from yoin.captions import caption
 from yoin.captions.base import Passing, Throttled
 from yoin.captions.calls import Calls, Progressed
@@ -101,7 +102,7 @@ def test_a_fault_that_stays_is_a_record_after_the_retries(ledger: Ledger) -> Non
     kept, told = work(ledger, Service(act=act), 10, CaptionOptions(captioner="scripted", call_retries=2))
     assert (kept["3"].status, kept["3"].reason, kept["3"].attempts) == ("failed", "the server answered 500", 3)
     assert Counter(made.status for made in kept.values()) == {"ok": 9, "failed": 1}
-    assert told[-1].note == f"${9 * COST:,.2f}, 1 without a caption, 2 tried again"
+    assert told[-1].note == f"{dollars(sum([COST] * 9))}, 1 without a caption, 2 tried again"
 
 
 def test_waits_are_honoured(ledger: Ledger) -> None:
@@ -295,4 +296,4 @@ def test_the_stage_counts_calls_and_shows_what_they_cost(ledger: Ledger) -> None
         progress=lambda done, total, note: notes.append(note),
     )
     assert (made.calls, made.cost_usd) == (3, pytest.approx(2 * COST))
-    assert re.fullmatch(r"\$0\.00, 1 tried again", notes[-1])
+    assert re.fullmatch(r"\$0\.0011, 1 tried again", notes[-1])

@@ -22,7 +22,7 @@ from PIL import Image
 
 from tests.captions import gemini_server as gemini
 from tests.captions.gemini_server import GeminiServer
-from yoin.captions import gemini as module
+from yoin.captions import gemini_connection
 from yoin.captions.base import Passing, Throttled
 from yoin.captions.gemini import DEFAULT_MODEL, Gemini, Vertex, models
 from yoin.captions.gemini_answers import read
@@ -146,7 +146,7 @@ def test_vertex_takes_the_default_credentials(
     server.on_path("/token", gemini.answer({"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"}))
     from google.auth.transport.requests import Request
 
-    credentials, project, location = module._cloud(Spec(name="vertex"), CaptionOptions())
+    credentials, project, location = gemini_connection.cloud(Spec(name="vertex"), CaptionOptions())
     assert (project, location) == ("planted-project", "global")
     credentials.refresh(Request())
     assert credentials.token == TOKEN

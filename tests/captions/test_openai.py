@@ -125,6 +125,17 @@ def test_a_video_without_frames_has_no_caption(server: OpenAIServer, medium: Med
     assert server.asked == []
 
 
+def test_webp_goes_as_it_is_only_to_those_who_read_it(
+    server: OpenAIServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webp = picture(tmp_path / "a.webp")
+    ask(server, webp)
+    assert server.asked[0].images[0]["url"].startswith("data:image/jpeg;base64,")
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    content = OpenAICompatible(Spec.parse("openai:m"), CaptionOptions())._content(webp)
+    assert str(content[0]["image_url"]).startswith("{'url': 'data:image/webp;base64,")
+
+
 def test_a_lost_or_exchanged_file_has_no_caption(server: OpenAIServer, medium: Medium, tmp_path: Path) -> None:
     exchanged = tmp_path / "b.bmp"
     exchanged.write_bytes(b"no image")

@@ -30,6 +30,25 @@ def test_anything_else_goes_as_a_jpeg(tmp_path, suffix):
         assert sent.getpixel((5, 5))[0] > 240
 
 
+def test_small_servers_get_no_webp_and_nothing_that_lies_on_its_side(tmp_path):
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "a.webp")
+    half = Image.new("RGB", (40, 30), "red")
+    half.paste("blue", (0, 0, 40, 15))
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be turned right by a quarter
+    half.save(tmp_path / "turned.jpg", exif=turned, quality=95)
+    half.save(tmp_path / "upright.jpg")
+    half.save(tmp_path / "a.png")
+    for name, size in (("a.webp", (40, 30)), ("turned.jpg", (30, 40))):
+        path = tmp_path / name
+        assert pictures(medium(path))[0][1] == path.read_bytes()
+        ((mime, content),) = pictures(medium(path), plainly=True)
+        with Image.open(io.BytesIO(content)) as sent:
+            assert (mime, sent.format, sent.size) == ("image/jpeg", "JPEG", size)
+    for name in ("upright.jpg", "a.png"):
+        assert pictures(medium(tmp_path / name), plainly=True)[0][1] == (tmp_path / name).read_bytes()
+
+
 def test_the_copy_goes_instead_of_the_original_and_frames_instead_of_a_video(tmp_path):
     for number in range(3):
         Image.new("RGB", (8, 8), (number * 50, 0, 0)).save(tmp_path / f"{number}.jpg")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from yoin.captions.base import Captioner, call_key
     from yoin.captions.elsewhere import brought
-    from yoin.captions.stage import caption, given
+    from yoin.captions.stage import caption, given, unmade
     from yoin.captions.transfer import export_captions, import_captions
 
-__all__ = ["Captioner", "brought", "call_key", "caption", "export_captions", "given", "import_captions"]
+__all__ = ["Captioner", "brought", "call_key", "caption", "export_captions", "given", "import_captions", "unmade"]
 
 _HOME = {
     "Captioner": "base",
@@ -21,6 +21,7 @@ _HOME = {
     "export_captions": "transfer",
     "given": "stage",
     "import_captions": "transfer",
+    "unmade": "stage",
 }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from yoin.amounts import dollars
 from yoin.captions import money
 from yoin.captions.base import Captioner, Passing, Throttled
 from yoin.captions.pacing import Gate, Ticket
@@ -177,7 +178,7 @@ class Calls:
             spent = self._spent_before + self._cost
             if spent + self._reserved + self._expected_cost(medium) > limit:
                 self._stop_with(
-                    f"the next call could exceed the limit of ${limit:,.2f}: ${spent:,.2f} are spent",
+                    f"the next call could exceed the limit of {dollars(limit)}: {dollars(spent)} are spent",
                     "run again with a higher --max-cost to go on",
                 )
         if self._calls_left is not None:
@@ -272,7 +273,7 @@ class Calls:
 
     def _say(self) -> None:
         notes = [
-            f"${self._cost:,.2f}" if self._cost and self._captioner.provider else "",
+            dollars(self._cost) if self._cost and self._captioner.provider else "",
             f"{self._lost} without a caption" if self._lost else "",
             f"{self._again} tried again" if self._again else "",
             f"{self._gate.throttled} refused as too many" if self._gate.throttled else "",

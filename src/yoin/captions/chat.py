@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
@@ -65,19 +65,33 @@ class Chat(ABC):
     providers: ClassVar[Mapping[str, str]]  # whose price list counts, by host; elsewhere no price is known
 
     def __init__(self, spec: Spec, options: CaptionOptions) -> None:
+        base_url = self._introduce(spec, options)
+        if not all("!" <= character <= "~" for character in self._key):
+            raise UsageError(f"{self.variable} has characters that no key has", stage="captions", remedy="set it anew")
+        if self._official and not self._key:
+            raise UsageError(f"{self.service} needs a key", stage="captions", remedy=f"set {self.variable}")
+        self._cut: dict[str, _Spent] = {}  # media whose second call is still to be made
+        http = self._sdk.DefaultAsyncHttpxClient(**self._http())
+        self._client: Any = getattr(self._sdk, self.client)(base_url=base_url, http_client=http, **self._access())
+
+    @classmethod
+    def unconnected(cls, spec: Spec, options: CaptionOptions) -> Self:
+        """One that says what it is, and cannot be asked: it needs no key."""
+        made = cls.__new__(cls)
+        made._introduce(spec, options)
+        return made
+
+    def _introduce(self, spec: Spec, options: CaptionOptions) -> str:
+        """Say what it is; returns the address."""
         base_url = spec.base_url or self.address
         require_safe(base_url)
         parts = urlsplit(base_url)
         self._place = parts.netloc
         self._here = parts.scheme == "http"  # which only an address of this machine may have
         self._official = parts.hostname == urlsplit(self.address).hostname
-        self._key = key_of(self.variable) or ""
-        if not all("!" <= character <= "~" for character in self._key):
-            raise UsageError(f"{self.variable} has characters that no key has", stage="captions", remedy="set it anew")
-        if self._official and not self._key:
-            raise UsageError(f"{self.service} needs a key", stage="captions", remedy=f"set {self.variable}")
         if self._official and not spec.model:
             raise UsageError("no model is named", stage="captions", remedy=f"name one: {self.name}:MODEL")
+        self._key = key_of(self.variable) or ""
         self._options = options
         self._sdk = self._package()
         self.model_version = spec.model or self._only_model(base_url)
@@ -97,9 +111,7 @@ class Chat(ABC):
         }
         self.provider = self.providers.get(parts.hostname or "", "")
         self.endpoint = f"{self._place}/{self.model_version}"
-        self._cut: dict[str, _Spent] = {}  # media whose second call is still to be made
-        http = self._sdk.DefaultAsyncHttpxClient(**self._http())
-        self._client: Any = getattr(self._sdk, self.client)(base_url=base_url, http_client=http, **self._access())
+        return base_url
 
     @abstractmethod
     def _only_model(self, base_url: str) -> str:
@@ -182,7 +194,8 @@ class Chat(ABC):
 
     def _content(self, medium: Medium) -> list[dict[str, object]]:
         """The user's message: its images, and the prompt."""
-        parts = [self._image(mime, base64.b64encode(data).decode()) for mime, data in pictures(medium)]
+        seen = pictures(medium, plainly=not self._official)
+        parts = [self._image(mime, base64.b64encode(data).decode()) for mime, data in seen]
         if medium.is_video:
             text = f"These are {len(parts)} frames of a video of {medium.seconds:.1f} seconds, in the order of time."
             parts.insert(0, {"type": "text", "text": text})
@@ -256,7 +269,8 @@ class Chat(ABC):
 
     def _http(self) -> dict[str, Any]:
         # An image goes where the user said: not to where a server redirects, and not to this machine over a proxy.
-        return {"follow_redirects": False, "trust_env": not self._here}
+        # Certificates are not loaded where nothing is encrypted: that takes longer than all the rest.
+        return {"follow_redirects": False, "trust_env": not self._here, "verify": not self._here}
 
 
 @dataclass(slots=True)

@@ -11,25 +11,21 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
-from urllib.parse import urlsplit
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Final, Self, TypeVar
 
-from yoin.captions import keys, prompts
+from yoin.captions import prompts
 from yoin.captions.base import Passing
-from yoin.captions.gemini_answers import KEYS, TOKEN, Gone, judge, no_credentials, read, wrong
+from yoin.captions.gemini_answers import Gone, judge, read, wrong
+from yoin.captions.gemini_connection import connect, no_token
 from yoin.captions.gemini_files import LARGEST, Uploads
 from yoin.captions.pictures import pictures
 from yoin.images import ImageError
 from yoin.options import CaptionOptions, Spec
-from yoin.registry import missing_extra
 from yoin.values import Caption, Medium
 
 if TYPE_CHECKING:
-    import httpx2
-    from google.auth.credentials import Credentials
-    from google.auth.exceptions import GoogleAuthError
-    from google.genai import Client, types
+    from google.genai import types
 
 T = TypeVar("T")
 
@@ -67,6 +63,21 @@ class Gemini:
     }
 
     def __init__(self, spec: Spec, options: CaptionOptions) -> None:
+        self._introduce(spec, options)
+        self._connection = connect(self.name, spec, options, self.concurrency)
+        self._config = _config(self._system, options)
+        self.endpoint = f"{self._connection.host}/{self.model_version}"
+        self._cut: dict[str, Caption] = {}  # truncated, and the call with more room still to be made
+        self._uploads = Uploads(self._connection.client, self._connection.base_url, self._translated)
+
+    @classmethod
+    def unconnected(cls, spec: Spec, options: CaptionOptions) -> Self:
+        """One that says what it is, and cannot be asked: it needs no key."""
+        made = cls.__new__(cls)
+        made._introduce(spec, options)
+        return made
+
+    def _introduce(self, spec: Spec, options: CaptionOptions) -> None:
         self.model_version = _model(spec)
         self.concurrency = options.workers or _CONCURRENCY
         chosen = {name: getattr(options, name) for name in _SETTINGS}
@@ -75,13 +86,8 @@ class Gemini:
         }
         prompt = prompts.load(options.prompt, options.lang)
         self.prompt_id = prompt.id
-        self._user = prompt.user
+        self._system, self._user = prompt.system, prompt.user
         self._seconds = options.call_timeout
-        self._connection = _connect(self.name, spec, options, self.concurrency)
-        self._config = _config(prompt.system, options)
-        self.endpoint = f"{self._connection.host}/{self.model_version}"
-        self._cut: dict[str, Caption] = {}  # truncated, and the call with more room still to be made
-        self._uploads = Uploads(self._connection.client, self._connection.base_url, self._translated)
 
     async def caption(self, medium: Medium) -> Caption:
         """The caption of ``medium``, with a second call where ``max_output_tokens`` cut it; see `Captioner`.
@@ -184,7 +190,7 @@ class Gemini:
         except httpx2.HTTPError as error:
             outcome = Passing(f"the connection failed: {type(error).__name__}")
         except GoogleAuthError as error:
-            outcome = _no_token(error)
+            outcome = no_token(error)
         except APIError as error:
             outcome = judge(error, model=self.model_version, settings=settings, uploaded=uploaded)
         if isinstance(outcome, Exception):
@@ -217,7 +223,7 @@ def models(spec: Spec, options: CaptionOptions) -> list[str]:
         UsageError: as `Gemini` and `Vertex` raise it.
         MissingExtraError: google-genai is not installed.
     """
-    connection = _connect(spec.name, spec, options, concurrency=1)
+    connection = connect(spec.name, spec, options, concurrency=1)
     import httpx2
     from google.auth.exceptions import GoogleAuthError
     from google.genai.errors import APIError
@@ -234,7 +240,7 @@ def models(spec: Spec, options: CaptionOptions) -> list[str]:
     except ValueError:  # not JSON, or not of the shape it should have
         fault = Passing("the answer is malformed")
     except GoogleAuthError as error:
-        fault = _no_token(error)
+        fault = no_token(error)
     except APIError as error:
         fault = judge(error, model=_model(spec), settings=set())
     finally:
@@ -244,123 +250,6 @@ def models(spec: Spec, options: CaptionOptions) -> list[str]:
     if fault:
         raise fault
     return sorted(found)
-
-
-@dataclass(frozen=True, repr=False)
-class _Connection:
-    client: Client
-    calls: httpx2.AsyncClient
-    lists: httpx2.Client
-    base_url: str
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.base_url).netloc.rpartition("@")[2]
-
-    async def aclose(self) -> None:
-        await self.calls.aclose()
-        self.close()
-
-    def close(self) -> None:
-        self.lists.close()
-
-
-def _connect(name: str, spec: Spec, options: CaptionOptions, concurrency: int) -> _Connection:
-    try:
-        import google.genai as genai  # "from google" would not name it where it is missing
-        import httpx2
-        from google.genai import types
-    except ModuleNotFoundError as error:
-        raise missing_extra(error, stage="captions") from error
-    vertex = name == Vertex.name
-    # Named here, so that no variable of the package can send the key elsewhere.
-    project, location, base_url = "", "", spec.base_url or "https://generativelanguage.googleapis.com"
-    credentials: Credentials | None = None
-    key: str | None = None
-    if vertex:
-        credentials, project, location = _cloud(spec, options)
-        region = "" if location == "global" else f"{location}-"
-        base_url = spec.base_url or f"https://{region}aiplatform.googleapis.com"
-        if not spec.base_url and location in {"us", "eu"}:  # not regions but several
-            base_url = f"https://aiplatform.{location}.rep.googleapis.com"
-    keys.require_safe(base_url)
-    if not vertex:
-        key = keys.key_of(*KEYS)
-        if key is None:
-            raise wrong("there is no key for Gemini", f"set the environment variable {KEYS[0]} to yours")
-        _require_sendable(key, " or ".join(KEYS))
-    # What travels unencrypted only leads to this machine: a proxy would read it, and certificates are not needed.
-    trust_env = urlsplit(base_url).scheme == "https"
-    context = httpx2.create_ssl_context() if trust_env else False
-    calls = httpx2.AsyncClient(
-        verify=context,
-        trust_env=trust_env,
-        timeout=None,  # each call has its own
-        limits=httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
-    )
-    lists = httpx2.Client(verify=context, trust_env=trust_env)
-    client = genai.Client(
-        vertexai=vertex,
-        api_key=key,
-        credentials=credentials,
-        project=project or None,
-        location=location or None,
-        http_options=types.HttpOptions(
-            base_url=base_url,
-            httpx_async_client=calls,  # so that it never sends with aiohttp, and with that package's retries
-            httpx_client=lists,
-        ),
-    )
-    return _Connection(client, calls, lists, base_url)
-
-
-def _cloud(spec: Spec, options: CaptionOptions) -> tuple[Credentials, str, str]:
-    """Credentials, project and location."""
-    import google.auth
-    import google.oauth2.credentials
-    from google.auth.exceptions import GoogleAuthError
-
-    project = options.project or keys.setting_of("GOOGLE_CLOUD_PROJECT") or ""
-    location = options.location or keys.setting_of("GOOGLE_CLOUD_LOCATION") or "global"
-    credentials: Credentials | None = None
-    host = urlsplit(spec.base_url).hostname or ""
-    token = keys.setting_of(TOKEN)
-    if token is not None:
-        _require_sendable(token, TOKEN)
-        credentials = google.oauth2.credentials.Credentials(token=token)  # type: ignore[no-untyped-call]
-    elif spec.base_url and not host.endswith(".googleapis.com"):
-        raise wrong(f"there is no access token for {host}", f"set the environment variable {TOKEN}")
-    else:
-        try:
-            credentials, known = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
-        except GoogleAuthError:
-            credentials, known = None, None
-        project = project or str(known or "")
-    if credentials is None:
-        raise no_credentials("there are no credentials for Google Cloud")
-    if not project:
-        raise wrong("Vertex AI needs a Google Cloud project", "set the environment variable GOOGLE_CLOUD_PROJECT")
-    # They become parts of addresses.
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.:-]*", project):
-        raise wrong(f"{project!r} is no project's id", "give the id, not the name")
-    if not re.fullmatch(r"[a-z][a-z0-9-]*", location):
-        raise wrong(f"{location!r} is no location", "give one such as global or us-central1")
-    return credentials, project, location
-
-
-def _no_token(error: GoogleAuthError) -> Exception:
-    """What it means that the credentials could not be exchanged for a token."""
-    from google.auth.exceptions import TransportError
-
-    if isinstance(error, TransportError) or error.retryable:
-        return Passing("the server of Google's credentials does not answer")
-    return no_credentials("Google did not accept the credentials")
-
-
-def _require_sendable(secret: str, variable: str) -> None:
-    """See that it can be a header, or the error that says it cannot would quote it."""
-    if not (secret.isascii() and secret.isprintable() and " " not in secret):
-        raise wrong(f"what {variable} holds is no key", "set it again, without spaces and line breaks")
 
 
 def _model(spec: Spec) -> str:

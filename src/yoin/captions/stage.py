@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from yoin import loop, registry
+from yoin.amounts import dollars
 from yoin.captions import money
 from yoin.captions.base import Captioner, call_key
 from yoin.captions.calls import Calls, Progressed
@@ -84,6 +85,14 @@ def caption(
     )
 
 
+def unmade(media: Sequence[Medium], *, ledger: Ledger, options: CaptionOptions, captioner: Captioner) -> list[Medium]:
+    """Those of ``media`` that ``captioner`` would be asked for: the ledger has no caption of them, or a failed one."""
+    spec = Spec.parse(options.captioner)
+    keys = {medium.media_id: _key(medium, captioner, spec, options) for medium in media}
+    known = ledger.captions(keys.values())
+    return [one for one in media if (made := known.get(keys[one.media_id])) is None or made.status == "failed"]
+
+
 def given(captions: pd.Series) -> Captions:
     """Captions that are there already, as a column indexed by row_id; blank ones are ``missing`` (no_caption)."""
     records = []
@@ -102,7 +111,7 @@ def _what_it_takes(to_do: Sequence[Medium], captioner: Captioner, options: Capti
         to_do, "", captioner.provider, captioner.model_version, media_resolution=options.media_resolution
     )
     if expected.priced and captioner.provider:
-        return f"{who} will cost about ${expected.cost_usd:,.2f}"
+        return f"{who} will cost about {dollars(expected.cost_usd)}"
     return f"{who} may cost money, how much is not known"
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from yoin.amounts import dollars
 from yoin.options import ReportOptions
 from yoin.report import charts, left_out, words
 from yoin.report.payload import (
@@ -261,6 +262,7 @@ def _environment(reasons: Mapping[str, str]) -> Environment:
     )
     environment.filters.update(
         fixed=words.fixed,
+        dollars=dollars,
         number=words.count,
         probability=words.probability,
         percent=words.percent,
