@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.captions import anthropic_server as anthropic
+from tests.captions import gemini_server as gemini
 from tests.captions.openai_server import Answer, OpenAIServer, fails, resets, says
 from yoin import registry
 from yoin.captions.base import Passing, Throttled
@@ -101,6 +102,25 @@ def test_the_openai_compatible_captioner_passes(
         spec = Spec(name="openai", model="tiny-vlm", base_url=server.url)
         check(lambda: OpenAICompatible(spec, CaptionOptions(temperature=0.2, thinking="low")), medium)
         assert len(server.asked) >= 3
+
+
+@pytest.mark.parametrize("answer", [gemini.caption(), gemini.blocked("SAFETY"), gemini.bad_key(), gemini.too_many()])
+@pytest.mark.parametrize("kind", ["image", "large video"])
+def test_the_captioner_of_gemini_passes(
+    medium: Medium, answer: gemini.Answer, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("google.genai")
+    from yoin.captions.gemini import _VIDEO_BYTES, Gemini
+
+    monkeypatch.setenv("GOOGLE_API_KEY", SECRET)
+    if kind == "large video":
+        medium = replace(medium, mime="video/mp4", seconds=2.0, bytes=_VIDEO_BYTES + 1, frames=(medium.path,))
+    with gemini.GeminiServer() as server:
+        server.on(answer)
+        check(lambda: Gemini(Spec(name="gemini", base_url=server.url), CaptionOptions(thinking="low")), medium)
+        assert len(server.calls) >= 3
+        assert len(server.files.uploads) == (kind == "large video")
+        assert not server.files.present
 
 
 @pytest.mark.parametrize("answer", [anthropic.says("A hill."), anthropic.fails(401), anthropic.fails(529), resets()])

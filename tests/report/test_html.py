@@ -46,6 +46,11 @@ def hostile(folder: Path) -> Page:
     return Page(make_example(folder, rows=60, explained=12, hostile=HOSTILE).html())
 
 
+def test_a_cost_under_a_cent_is_not_nothing(example: Example) -> None:
+    captions = example.summary.captions.model_copy(update={"cost_usd": 0.0042})
+    assert "about $0.0042" in Page(example.with_summary(captions=captions).html()).text
+
+
 def skeleton(page: Page) -> list[tuple[str, tuple[str, ...]]]:
     return [(tag, tuple(sorted(attributes))) for tag, attributes in page.elements]
 
