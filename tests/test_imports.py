@@ -33,7 +33,8 @@ JOINERS = {
     "demo",
 }
 HEAVY = {
-    "torch", "transformers", "shap", "cv2", "rapidocr", "onnxruntime", "jinja2", "google", "openai", "playwright",
+    "torch", "transformers", "shap", "cv2", "rapidocr", "onnxruntime", "jinja2", "google", "openai", "anthropic",
+    "keyring", "playwright",
     "av", "pycurl", "fsspec", "efficientnet_lite_pytorch", "sentence_transformers",
 }  # fmt: skip
 
