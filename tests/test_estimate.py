@@ -31,6 +31,15 @@ def test_each_image_is_counted_once_and_nothing_is_read(table):
     assert found.seconds == pytest.approx(30.0)
 
 
+def test_the_words_that_ask_for_attributes_are_counted(table):
+    def tokens(**options):
+        return estimate(table, image="image", metric="score", captioner="gemini", **options).tokens_in
+
+    assert tokens(attributes="general") > tokens() + 35 * 300
+    with pytest.raises(UsageError, match="describe cannot fill in attributes"):
+        estimate(table, image="image", metric="score", attributes="general")
+
+
 def test_without_a_price_or_without_a_cost(table):
     unknown = estimate(table, image="image", metric="score", captioner="openai:m@https://models.example.org/v1")
     assert not unknown.priced

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from yoin.errors import StudyError
-from yoin.files import digest, digest_code, mark_of, neutralise, put
+from yoin.files import digest, digest_code, digest_file, digest_given, mark_of, neutralise, put
 
 
 def test_put_leaves_the_old_file_when_writing_fails(tmp_path: Path) -> None:
@@ -59,3 +59,11 @@ def test_formulas_become_text() -> None:
     assert safe["concept"].tolist()[:6] == ["'=1+1", "'+x", "'-y", "'@z", "' =a", "plain"]
     assert safe["n"].tolist() == frame["n"].tolist()
     assert frame["concept"][0] == "=1+1"
+
+
+def test_what_was_given_is_known_by_its_bytes_where_it_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_bytes(b"x")
+    names = (tmp_path / "a.toml", str(tmp_path / "a.toml"), None, "general", tmp_path, "no\0path", "x" * 5000)
+    first, second, *others = digest_given(*names)
+    assert first == second == digest_file(tmp_path / "a.toml")
+    assert others == [""] * 5

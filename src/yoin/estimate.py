@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from yoin import loop, registry
 from yoin.errors import UsageError
 from yoin.options import CaptionOptions, Spec
-from yoin.pipeline import check_installed, require_table, resolve
+from yoin.pipeline import check_attributes, check_installed, require_table, resolve
 from yoin.study import Study
 from yoin.values import Medium
 
@@ -56,12 +56,13 @@ def estimate(table: str | Path, *, out: str | Path | None = None, **given: Any) 
         NothingLeftError: fewer than 30 usable rows.
     """
     from yoin import table as tables
-    from yoin.captions import money, prompts
+    from yoin.captions import attributes, money, prompts
 
     path = Path(table).resolve()
     options = resolve(table=path, **given)
     require_table(path)
     check_installed(options)
+    check_attributes(options)
     if options.image is None:
         raise UsageError("there is nothing to caption", stage="options", remedy="name the column of images: --image")
     cells = tables.read(options.for_table()).rows["image"].dropna()
@@ -75,7 +76,7 @@ def estimate(table: str | Path, *, out: str | Path | None = None, **given: Any) 
     prompt = prompts.load(options.prompt, options.lang) if captioner.prompt_id else None
     found = money.estimate(
         media,
-        f"{prompt.system}\n{prompt.user}" if prompt else "",
+        f"{prompt.system}\n{attributes.with_form(prompt.user, attributes.asked(chosen))}" if prompt else "",
         captioner.provider,
         captioner.model_version,
         media_resolution=options.media_resolution,

@@ -8,6 +8,7 @@ import os
 import re
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -38,6 +39,15 @@ def digest_file(path: Path) -> str:
     """The SHA-256 (hex) of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_given(*names: str | Path | None) -> list[str]:
+    """The SHA-256 (hex) of each of ``names`` that is a file; "" for what is not, such as the name of a built-in."""
+    found = ["" for _ in names]
+    for at, name in enumerate(names):
+        with suppress(OSError, ValueError):  # not there, or no possible path
+            found[at] = digest_file(Path(name or ""))
+    return found
 
 
 def digest_code(*names: str) -> str:

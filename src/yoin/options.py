@@ -86,6 +86,7 @@ class CaptionOptions(ViewOptions):
     workers: int | None = option(None, "Captions made at the same time, at most.", ge=1)
     prompt: str = option("general", "What a model is asked.", "NAME|FILE")
     lang: Literal["en", "ja"] = option("en", "Language of the captions.", "en|ja")
+    attributes: str | None = option(None, "What a model fills in instead of free text.", "NAME|FILE")
     temperature: float | None = option(None, "The model's own by default.", ge=0, le=2)
     top_p: float | None = option(None, "The model's own by default.", gt=0, le=1)
     max_output_tokens: int | None = option(None, "The longest answer.", ge=1)

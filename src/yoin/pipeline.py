@@ -69,6 +69,7 @@ def run(
     workers: int | None = None,
     prompt: str = "general",
     lang: Literal["en", "ja"] = "en",
+    attributes: str | None = None,
     temperature: float | None = None,
     top_p: float | None = None,
     max_output_tokens: int | None = None,
@@ -116,6 +117,7 @@ def run(
         workers: captions made at the same time.
         prompt: what a vision-language model is asked: a built-in prompt's name, or a text file.
         lang: the language of built-in prompts and their captions.
+        attributes: what it fills in instead of writing freely: built-in attributes' name (``general``), or a TOML file.
         temperature: how freely it chooses its words; the model's own by default, as the next ones are.
         top_p: likewise.
         max_output_tokens: the longest answer.
@@ -226,6 +228,8 @@ def require_table(path: Path) -> None:
 def _advance(folder: Path, options: RunOptions, stages: Sequence[Stage], progress: StageProgress) -> Study:
     """Bring ``stages`` of the study in ``folder`` up to date, holding its lock."""
     check_installed(options)
+    if any(stage.name == "caption" for stage in stages):
+        check_attributes(options)
     began = not (folder / "study.json").exists()
     try:
         with locked(folder):
@@ -255,6 +259,27 @@ def check_installed(options: RunOptions) -> None:
         found = registry.missing(kind, Spec.parse(text).name)
         if found:
             raise found
+
+
+def check_attributes(options: RunOptions) -> None:
+    """Find out before any work whether attributes that are asked for are there, and can be filled in.
+
+    Raises:
+        UsageError: they are not, or cannot.
+    """
+    from yoin.captions import attributes
+
+    if options.attributes is None:
+        return
+    if options.captioned:
+        raise UsageError(
+            "captions that are there already have no attributes",
+            stage="options",
+            remedy="leave out --attributes, or the captions",
+        )
+    attributes.load(options.attributes, options.lang)
+    name = Spec.parse(options.captioner).name
+    attributes.require_taken(registry.load("captioners", name), name)
 
 
 def _bring_up_to_date(study: Study, stage: Stage, options: RunOptions, progress: Progress) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from yoin import registry
 from yoin.errors import NothingLeftError
-from yoin.files import digest, digest_file
+from yoin.files import digest, digest_file, digest_given
 from yoin.options import Options, RunOptions
 from yoin.study import Study
 from yoin.summarise import summarise
@@ -119,7 +119,7 @@ def _may_pass(study: Study) -> bool:
     return bool(study.frame("media.parquet")["reason"].isin(media.MAY_PASS).any())
 
 
-# captions → captions.parquet
+# captions → captions.parquet, attributes.parquet
 
 
 def _caption(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
@@ -141,6 +141,10 @@ def _caption(study: Study, options: RunOptions, key: str, progress: Progress) ->
                 progress=progress,
             )
     study.write_frame("captions.parquet", made.frame)
+    if made.attributes is None:
+        (study.folder / "attributes.parquet").unlink(missing_ok=True)
+    else:
+        study.write_frame("attributes.parquet", made.attributes)
     called = made.frame[made.frame["status"] != "missing"]
     return {
         "captioner": made.captioner,
@@ -335,12 +339,14 @@ STAGES = (
     Stage(
         name="caption",
         reads=("table.parquet", "media.parquet"),
-        makes=("captions.parquet",),
+        makes=("captions.parquet", "attributes.parquet"),  # the second where attributes were asked for
         options=RunOptions.for_captions,
         code=("captions", "ledger.py"),
         work=_caption,
         retry=lambda study: bool((study.captions["status"] == "failed").any()),
-        outside=lambda study, options: [options.caption, options.captions and digest_file(options.captions)],
+        outside=lambda study, options: [
+            options.caption, digest_given(options.captions, options.prompt, options.attributes),
+        ],
     ),
     Stage(
         name="fit",

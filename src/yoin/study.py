@@ -134,6 +134,11 @@ class Study:
         return self.frame("captions.parquet")
 
     @cached_property
+    def attributes(self) -> pd.DataFrame:
+        """One row a row_id and a column an attribute, where they were asked for; blank where there is no ok caption."""
+        return self.frame("attributes.parquet")
+
+    @cached_property
     def predictions(self) -> pd.DataFrame:
         """Out-of-fold predictions of every rung; columns as in `yoin.values.PREDICTION_COLUMNS`."""
         return self.frame("predictions.parquet")
@@ -287,7 +292,7 @@ class Study:
         }
         self.save()
         shutil.rmtree(self.folder / "work", ignore_errors=True)
-        for name in ("summary", "captions", "predictions", "explanations", "drivers"):
+        for name in ("summary", "captions", "attributes", "predictions", "explanations", "drivers"):
             self.__dict__.pop(name, None)  # read before: now out of date
 
     def save(self) -> None:

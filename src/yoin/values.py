@@ -154,11 +154,13 @@ class Caption:
 class Captions:
     """One caption a row (``frame`` has `CAPTION_COLUMNS`), and what they took; calls made in this run.
 
-    ``notes`` are sentences that a reader of the report should know.
+    ``attributes``, where they were asked for, has a row a row too: ``row_id`` and a column an attribute, blank where
+    there is no ok caption. ``notes`` are sentences that a reader of the report should know.
     """
 
     frame: pd.DataFrame
     captioner: str
+    attributes: pd.DataFrame | None = None
     calls: int = 0
     tokens_in: int = 0
     tokens_out: int = 0

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.captions.anthropic_server import AnthropicServer, fails, says
+from tests.captions.attributes.forms import ANSWER
 from tests.captions.kept_keys import keyring_with
 from tests.captions.openai_server import Answer, drips, raw, resets
 from tests.captions.test_openai import everything_of, picture
-from yoin.captions import money, prompts
+from yoin.captions import attributes, money, prompts
 from yoin.captions.base import Passing, Throttled
 from yoin.errors import MissingExtraError, UsageError
 from yoin.options import CaptionOptions, Spec
@@ -81,6 +82,23 @@ def test_the_key_may_be_in_the_keyring(
     with keyring_with({"ANTHROPIC_API_KEY": KEY}):
         ask(server, medium)
     assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_attributes_are_asked_for_by_a_schema_and_in_words(server: AnthropicServer, medium: Medium) -> None:
+    server.on(says(ANSWER))
+    (made,) = ask(server, medium, attributes="general", thinking="low")
+    assert (made.status, made.text) == ("ok", ANSWER)
+    schema, (call,) = attributes.load("general"), server.asked
+    sent = call.body["output_config"]
+    assert sent["effort"] == "low"
+    assert sent["format"]["type"] == "json_schema"
+    fields = sent["format"]["schema"]["properties"]
+    assert fields["empty_space"] == {
+        "type": "number",
+        "description": schema.response_schema["properties"]["empty_space"]["description"],
+    }
+    assert fields["people"] == schema.response_schema["properties"]["people"]
+    assert call.parts[-1]["text"] == f"{prompts.load('general').user}\n\n{schema.instruction}"
 
 
 def test_what_is_asked_for_goes_by_the_names_of_the_protocol(server: AnthropicServer, medium: Medium) -> None:

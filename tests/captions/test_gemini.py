@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.captions import gemini_server as gemini
+from tests.captions.attributes.forms import ANSWER
 from tests.captions.gemini_server import GeminiServer
-from yoin.captions import gemini_connection
+from yoin.captions import attributes, gemini_connection, prompts
 from yoin.captions.base import Passing, Throttled
 from yoin.captions.gemini import DEFAULT_MODEL, Gemini, Vertex, models
 from yoin.captions.gemini_answers import read
@@ -118,6 +119,39 @@ def test_options_that_are_set_are_sent(server: GeminiServer, medium: Medium) -> 
     }
     assert dict(Gemini(spec_of(server), CaptionOptions(**chosen)).settings) == chosen  # type: ignore[arg-type]
     assert dict(Gemini(spec_of(server), CaptionOptions()).settings) == {}
+
+
+@pytest.mark.parametrize(("kind", "lang"), [(Gemini, "en"), (Gemini, "ja"), (Vertex, "en")])
+def test_attributes_are_asked_for_by_a_schema_and_in_words(
+    server: GeminiServer, medium: Medium, monkeypatch: pytest.MonkeyPatch, kind: type[Gemini], lang: str
+) -> None:
+    monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", TOKEN)
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "my-project")
+    server.on(gemini.caption(ANSWER))
+    chosen: dict[str, Any] = {"attributes": "general", "lang": lang, "prompt": "thumbnail"}
+    made = ask(server, medium, kind=kind, **chosen)
+    assert (made.status, made.text) == ("ok", ANSWER)  # as it came: the stage reads it
+    schema, prompt = attributes.load("general", lang), prompts.load("thumbnail", lang)
+    (asked,) = server.asked
+    assert asked.body["generationConfig"] == {
+        "responseMimeType": "application/json", "responseJsonSchema": schema.response_schema,
+    }  # fmt: skip
+    assert list(asked.body["generationConfig"]["responseJsonSchema"]["properties"]) == [
+        one.name for one in schema.attributes
+    ]
+    assert asked.parts[-1] == {"text": f"{prompt.user}\n\n{schema.instruction}"}
+    assert asked.body["systemInstruction"]["parts"] == [{"text": prompt.system}]
+    captioner = kind(spec_of(server, kind.name), CaptionOptions(**chosen))
+    assert dict(captioner.settings) == {"attributes": schema.id}
+    assert captioner.prompt_id == prompt.id
+
+
+def test_a_schema_that_is_not_taken_ends_the_run(server: GeminiServer, medium: Medium) -> None:
+    says = "The specified schema produces a constraint that has too many states for serving."
+    server.on(gemini.error(400, "INVALID_ARGUMENT", says))
+    with pytest.raises(UsageError, match=r"does not take these attributes .*use fewer"):
+        ask(server, medium, attributes="general")
+    assert ask(server, medium).status == "failed"  # without attributes it is about the medium
 
 
 def test_vertex_asks_for_the_project_with_a_token(

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from tests.captions import tiny_models
-from yoin.captions import prompts
+from yoin.captions import attributes, prompts
 from yoin.captions.local import Local
 from yoin.errors import UsageError
 from yoin.options import CaptionOptions, Spec
@@ -120,6 +120,18 @@ def test_a_prompt_decides_what_a_chat_model_writes_and_its_id(
     assert [one.text for one in other] != [one.text for one in captions(idefics3, media)]
     assert make(idefics3, prompt=str(file)).prompt_id == prompts.load(str(file)).id
     assert make(idefics3, lang="ja").prompt_id == prompts.load("general", "ja").id
+
+
+def test_attributes_are_asked_for_in_words(idefics3: Path, blip: Path, media: list[Medium]) -> None:
+    schema = attributes.load("general")
+    captioner = make(idefics3, attributes="general")
+    assert dict(captioner.settings) == {"max_output_tokens": 8, "attributes": schema.id}
+    assert captioner.prompt_id == prompts.load("general").id
+    chat = captioner._model._chat(1)
+    assert f"{prompts.load('general').user}\n\n{schema.instruction} <end_of_utterance>" in chat
+    assert make(idefics3, attributes="general", max_output_tokens=None)._model._limit == 25 * len(schema.attributes)
+    with pytest.raises(UsageError, match="follows no instructions, so that it cannot fill in attributes"):
+        make(blip, attributes="general")
 
 
 def test_a_model_without_a_chat_template_goes_on_from_the_users_own_text(

@@ -20,8 +20,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.captions.attributes.forms import ANSWER
 from tests.captions.openai_server import Answer, Exchange, OpenAIServer, drips, fails, raw, resets, says
-from yoin.captions import prompts
+from yoin.captions import attributes, prompts
 from yoin.captions.base import Passing, Throttled
 from yoin.captions.openai import OpenAICompatible
 from yoin.errors import MissingExtraError, UsageError
@@ -99,6 +100,41 @@ def test_an_image_and_the_prompt_go_there_and_a_caption_comes_back(server: OpenA
     assert (head, base64.b64decode(data)) == ("data:image/png;base64", medium.path.read_bytes())
     assert set(call.body) == {"model", "messages"}  # what is not asked for is left to the server
     assert "detail" not in image
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_attributes_are_asked_for_by_a_schema_and_in_words(server: OpenAIServer, medium: Medium, lang: str) -> None:
+    server.on(says(ANSWER))
+    (made,) = ask(server, medium, attributes="general", lang=lang, prompt="product")
+    assert (made.status, made.text) == ("ok", ANSWER)  # as it came: the stage reads it
+    schema, prompt = attributes.load("general", lang), prompts.load("product", lang)
+    (call,) = server.asked
+    assert call.body["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {"name": "attributes", "strict": True, "schema": schema.response_schema},
+    }
+    assert call.parts[-1]["text"] == f"{prompt.user}\n\n{schema.instruction}"
+    assert call.body["messages"][0] == {"role": "system", "content": prompt.system}
+    captioner = make(server, attributes="general", lang=lang, prompt="product")
+    assert dict(captioner.settings) == {"attributes": schema.id}
+    assert captioner.prompt_id == prompt.id
+
+
+def test_a_server_that_takes_no_schema_gets_the_words_alone(server: OpenAIServer, medium: Medium) -> None:
+    message = "Unsupported parameter: 'response_format' is not supported with this model."
+    server.limits = ("max_completion_tokens",)  # and another name for the limit
+    server.on(fails(400, message, param="response_format"), says(ANSWER))
+    made = ask(server, medium, medium, attributes="general", max_output_tokens=500)
+    assert [one.text for one in made] == [ANSWER, ANSWER]
+    assert ["response_format" in call.body for call in server.asked] == [True, True, False, False]
+    assert ["max_completion_tokens" in call.body for call in server.asked] == [False, True, True, True]
+    assert server.asked[-1].parts[-1]["text"].endswith(attributes.load("general").instruction)
+
+
+def test_a_schema_that_is_wrong_ends_the_run(server: OpenAIServer, medium: Medium) -> None:
+    server.on(fails(400, "Invalid schema for response_format 'attributes'", param="response_format"))
+    with pytest.raises(UsageError, match="does not take response_format as it is set: Invalid schema"):
+        ask(server, medium, attributes="general")
 
 
 def test_a_system_prompt_goes_as_one(server: OpenAIServer, medium: Medium, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.captions.attributes.forms import FORM
+from yoin.captions import attributes
 from yoin.captions.conformance import check, sample_image
 from yoin.captions.openai import OpenAICompatible
 from yoin.errors import UsageError
@@ -95,3 +97,13 @@ def test_it_keeps_the_contract(url: str, medium: Medium) -> None:
     spec = Spec(name="openai", base_url=url)
     check(lambda: WithoutImages(spec, CaptionOptions(max_output_tokens=20)), medium)
     check(lambda: OpenAICompatible(spec, CaptionOptions()), medium)
+
+
+def test_it_fills_in_a_form(url: str, medium: Medium, tmp_path: Path) -> None:
+    (tmp_path / "form.toml").write_text(FORM, encoding="utf-8")
+    (tmp_path / "short.txt").write_text("Imagine a picture of a street at night.", encoding="utf-8")
+    chosen = {"attributes": str(tmp_path / "form.toml"), "prompt": str(tmp_path / "short.txt")}
+    schema = attributes.load(chosen["attributes"])
+    for caption in ask(WithoutImages, url, medium, max_output_tokens=300, **chosen):
+        assert schema.checked(caption) is caption  # a tiny model, and the server holds it to the schema
+        assert schema.told(caption).text.count(".") == 4

@@ -87,6 +87,18 @@ def test_failures_are_records_and_are_tried_again_next_time(ledger: Ledger) -> N
     assert made.frame["status"].tolist() == ["ok", "ok", "blocked", "ok"]
 
 
+def test_half_a_character_is_a_question_mark(ledger: Ledger, tmp_path: Path) -> None:
+    async def act(medium: Medium) -> Caption:
+        if str(medium.path) == "a":
+            return Caption(text="A \ud83d cat.", status="ok")
+        return Caption(text="", status="failed", reason="\udc00?")
+
+    made = caption(media_of("a", "b"), ledger=ledger, options=OPTIONS, captioner=Scripted(act=act))
+    assert made.frame["caption"].tolist() == ["A ? cat.", ""]
+    assert made.frame["reason"].tolist() == ["", "??"]
+    made.frame.to_parquet(tmp_path / "captions.parquet")
+
+
 def test_progress_counts_distinct_media(ledger: Ledger) -> None:
     seen: list[tuple[int, int, str]] = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -57,8 +58,14 @@ class Anthropic(Chat):
             "max_tokens": room or _ROOM,
             "temperature": self._options.temperature,
             "top_p": self._options.top_p,
-            "output_config": {"effort": self._options.thinking} if self._options.thinking else None,
+            "output_config": self._output() or None,
         }
+
+    def _output(self) -> dict[str, object]:
+        effort = {"effort": self._options.thinking} if self._options.thinking else {}
+        if self._schema is None:
+            return {**effort}
+        return {**effort, "format": {"type": "json_schema", "schema": _without_ranges(self._schema.response_schema)}}
 
     async def _call(self, body: dict[str, Any]) -> Answer:
         # The package has no words for sampling any more; older models still take it.
@@ -75,3 +82,12 @@ class Anthropic(Chat):
             choices=[Choice(finish_reason=finish, message=message)],
             usage=Usage(prompt_tokens=tokens, completion_tokens=used.output_tokens),
         )
+
+
+def _without_ranges(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema as this protocol takes it: the range of a number stands in the words alone."""
+    fields = {
+        name: {key: value for key, value in field.items() if key not in ("minimum", "maximum")}
+        for name, field in schema["properties"].items()
+    }
+    return {**schema, "properties": fields}

@@ -48,6 +48,10 @@ class Captioner(Protocol):
         settings: its other options that change what is written, such as a length limit.
         provider: whose price list counts, as genai-prices names it ("google", "openai"); "" where calls are free.
         endpoint: what calls share a quota, such as the host and the model.
+
+    One that has ``takes_attributes = True`` fills in ``options.attributes``, where they are given: with
+    `yoin.captions.attributes.asked` it adds their instruction to what it asks, and has their id under "attributes" in
+    its settings. Its caption is then the model's answer, JSON, which the stage reads.
     """
 
     name: str

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from yoin.captions import prompts
+from yoin.captions import attributes, prompts
 from yoin.captions.base import Passing
 from yoin.captions.chat_answers import Answer, Asked, judged, words
 from yoin.captions.keys import key_of, require_safe
@@ -33,6 +33,7 @@ from yoin.values import Caption, Medium
 _AT_ONCE, _AT_ONCE_HERE = 64, 4  # calls, by default: to a service, and to a server on this machine
 _MORE = 4  # times the room of an answer that was cut off
 _ROOM = 1024  # tokens of an answer that was cut off where nobody says how many it had
+_MOST_CHANGES = 2  # of how a call is put that the server does not understand
 _LONGEST = 200  # characters quoted of what a server says
 _SECRET = 8  # characters that make a key a secret: "none" and the like are no reason to blacken words
 
@@ -62,6 +63,7 @@ class Chat(ABC):
     service: ClassVar[str]  # whose protocol it is
     address: ClassVar[str]  # of the service
     variable: ClassVar[str]
+    takes_attributes: ClassVar[bool] = True
     providers: ClassVar[Mapping[str, str]]  # whose price list counts, by host; elsewhere no price is known
 
     def __init__(self, spec: Spec, options: CaptionOptions) -> None:
@@ -97,7 +99,8 @@ class Chat(ABC):
         self.model_version = spec.model or self._only_model(base_url)
         prompt = prompts.load(options.prompt, options.lang)
         self.prompt_id = prompt.id
-        self._system, self._user = prompt.system, prompt.user
+        self._schema = attributes.asked(options)
+        self._system, self._user = prompt.system, attributes.with_form(prompt.user, self._schema)
         self.concurrency = options.workers or (_AT_ONCE_HERE if self._here else _AT_ONCE)
         asked: dict[str, str | int | float | None] = {
             "temperature": options.temperature,
@@ -105,6 +108,7 @@ class Chat(ABC):
             "max_output_tokens": options.max_output_tokens,
             "thinking": options.thinking,
             "media_resolution": options.media_resolution,
+            "attributes": self._schema.id if self._schema else None,
         }
         self.settings: Mapping[str, str | int | float | bool] = {
             name: value for name, value in asked.items() if value is not None
@@ -135,8 +139,8 @@ class Chat(ABC):
         except ModuleNotFoundError as error:
             raise MissingExtraError(f"the package {self.name}", stage="captions", extra=self.name) from error
 
-    def _renamed(self, error: Any, body: Mapping[str, object]) -> bool:
-        """Whether the same call is worth a second try under another name of one of its options."""
+    def _changed(self, error: Any, body: Mapping[str, object]) -> bool:
+        """Whether the same call is worth another try, with an option under another name or left out."""
         return False
 
     async def caption(self, medium: Medium) -> Caption:
@@ -201,9 +205,7 @@ class Chat(ABC):
             parts.insert(0, {"type": "text", "text": text})
         return [*parts, {"type": "text", "text": self._user}]
 
-    async def _send(
-        self, content: list[dict[str, object]], room: int | None, *, again: bool = False
-    ) -> Answer | Caption:
+    async def _send(self, content: list[dict[str, object]], room: int | None, *, changes: int = 0) -> Answer | Caption:
         """What the server answers; a caption where it refuses this medium."""
         body = {name: value for name, value in self._body(content, room).items() if value is not None}
         problem: Exception | Caption | None = None
@@ -211,7 +213,7 @@ class Chat(ABC):
             async with asyncio.timeout(self._options.call_timeout):
                 answer = await self._call(body)
         except self._sdk.APIStatusError as error:
-            if again or not self._renamed(error, body):
+            if changes >= _MOST_CHANGES or not self._changed(error, body):
                 problem = judged(error, self._asked(body))
         except (TimeoutError, self._sdk.APITimeoutError):
             problem = Passing(f"no answer from {self._place} within {self._options.call_timeout:g} s")
@@ -228,7 +230,7 @@ class Chat(ABC):
             problem = Passing(f"{self._place} failed: {self._safe(words(answer.error))}")
         # Outside of the handlers: what the SDK raised, which may quote the key, must not stay attached.
         if problem is None:
-            return await self._send(content, room, again=True)
+            return await self._send(content, room, changes=changes + 1)
         if isinstance(problem, Exception):
             raise problem
         return problem

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final, Self, TypeVar
 
-from yoin.captions import prompts
+from yoin.captions import attributes, prompts
 from yoin.captions.base import Passing
 from yoin.captions.gemini_answers import Gone, judge, read, wrong
 from yoin.captions.gemini_connection import connect, no_token
@@ -55,6 +55,7 @@ class Gemini:
 
     name = "gemini"
     provider = "google"
+    takes_attributes = True
     _uploaded: ClassVar[bool] = True  # whether there is a File API
     _videos: ClassVar[dict[str, str]] = {
         "video/mp4": "video/mp4",
@@ -65,7 +66,7 @@ class Gemini:
     def __init__(self, spec: Spec, options: CaptionOptions) -> None:
         self._introduce(spec, options)
         self._connection = connect(self.name, spec, options, self.concurrency)
-        self._config = _config(self._system, options)
+        self._config = _config(self._system, options, self._schema)
         self.endpoint = f"{self._connection.host}/{self.model_version}"
         self._cut: dict[str, Caption] = {}  # truncated, and the call with more room still to be made
         self._uploads = Uploads(self._connection.client, self._connection.base_url, self._translated)
@@ -80,13 +81,15 @@ class Gemini:
     def _introduce(self, spec: Spec, options: CaptionOptions) -> None:
         self.model_version = _model(spec)
         self.concurrency = options.workers or _CONCURRENCY
+        self._schema = attributes.asked(options)
         chosen = {name: getattr(options, name) for name in _SETTINGS}
+        chosen["attributes"] = self._schema.id if self._schema else None
         self.settings: Mapping[str, str | int | float | bool] = {
             name: value for name, value in chosen.items() if value is not None
         }
         prompt = prompts.load(options.prompt, options.lang)
         self.prompt_id = prompt.id
-        self._system, self._user = prompt.system, prompt.user
+        self._system, self._user = prompt.system, attributes.with_form(prompt.user, self._schema)
         self._seconds = options.call_timeout
 
     async def caption(self, medium: Medium) -> Caption:
@@ -259,7 +262,7 @@ def _model(spec: Spec) -> str:
     return model
 
 
-def _config(system: str, options: CaptionOptions) -> types.GenerateContentConfig:
+def _config(system: str, options: CaptionOptions, schema: attributes.Schema | None) -> types.GenerateContentConfig:
     from google.genai import types
 
     levels = [level.value for level in types.ThinkingLevel if not level.value.endswith("UNSPECIFIED")]
@@ -275,6 +278,8 @@ def _config(system: str, options: CaptionOptions) -> types.GenerateContentConfig
         max_output_tokens=options.max_output_tokens,
         thinking_config=types.ThinkingConfig(thinking_level=level) if level else None,
         media_resolution=types.MediaResolution(f"MEDIA_RESOLUTION_{resolution.upper()}") if resolution else None,
+        response_mime_type="application/json" if schema else None,
+        response_json_schema=dict(schema.response_schema) if schema else None,
         safety_settings=[
             types.SafetySetting(
                 category=types.HarmCategory(f"HARM_CATEGORY_{category}"), threshold=types.HarmBlockThreshold.OFF

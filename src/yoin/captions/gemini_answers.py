@@ -116,6 +116,8 @@ def judge(
     if code in {400, 413, 415, 422}:
         if body.get("status") == "FAILED_PRECONDITION":
             return wrong(f"the account cannot be used here ({told})", "see to its billing and its region")
+        if "attributes" in settings and "schema" in says.lower():
+            return wrong(f"{model} does not take these attributes ({told})", "use fewer or simpler ones")
         for name in settings:
             if name.replace("_", "") in re.sub(r"[^a-z]", "", says.lower()):
                 option = f"--{name.replace('_', '-')}"

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from yoin.captions import prompts
+from yoin.captions import attributes, prompts
 from yoin.captions.pretrained import faults, find, one_line, read_processor, read_weights
 from yoin.captions.refusals import is_refusal
 from yoin.encoder import quiet
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 DEFAULT_BATCH = 4
 DEFAULT_TOKENS = 200
+_TOKENS_AN_ATTRIBUTE = 25
 _WINDOW = 0.01  # seconds that a batch waits for one more call
 
 
@@ -48,7 +49,8 @@ class Local:
 
     Args:
         spec: ``hf:FOLDER`` or ``hf:REPO``.
-        options: ``workers`` is the size of a batch, 4 by default; ``max_output_tokens`` is 200 by default.
+        options: ``workers`` is the size of a batch, 4 by default; ``max_output_tokens`` is 200 by default, and more
+            where many attributes are asked for. Those stand in the prompt, and the answer is read strictly.
 
     Raises:
         UsageError: there is no such model, its processor cannot be read, or an option does not apply.
@@ -58,16 +60,21 @@ class Local:
     name = "hf"
     provider = ""
     endpoint = ""
+    takes_attributes = True
 
     def __init__(self, spec: Spec, options: CaptionOptions) -> None:
         _require_usable(spec, options)
         self._closed = threading.Event()
-        self._model = _Model(spec.model, prompts.load(options.prompt, options.lang), options, self._closed)
+        schema = attributes.asked(options)
+        prompt = prompts.load(options.prompt, options.lang)
+        self._model = _Model(spec.model, prompt, schema, options, self._closed)
         self.model_version = self._model.source.version
         self.prompt_id = self._model.prompt_id
         self.concurrency = options.workers or DEFAULT_BATCH
-        limit = options.max_output_tokens
-        self.settings: Mapping[str, str | int | float | bool] = {} if limit is None else {"max_output_tokens": limit}
+        chosen = {"max_output_tokens": options.max_output_tokens, "attributes": schema.id if schema else None}
+        self.settings: Mapping[str, str | int | float | bool] = {
+            name: value for name, value in chosen.items() if value is not None
+        }
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="hf")
         self._waiting: list[tuple[Medium, asyncio.Future[Caption]]] = []
         self._server: asyncio.Task[None] | None = None
@@ -151,13 +158,21 @@ class _Answer:
 class _Model:
     """A model and its processor; the weights are read with the first batch. Used by one thread."""
 
-    def __init__(self, asked: str, prompt: prompts.Prompt, options: CaptionOptions, closed: threading.Event) -> None:
+    def __init__(
+        self,
+        asked: str,
+        prompt: prompts.Prompt,
+        schema: attributes.Schema | None,
+        options: CaptionOptions,
+        closed: threading.Event,
+    ) -> None:
         with faults(asked):
             self.source = find(asked)
             self._processor = read_processor(self.source)
         self._chats = bool(getattr(self._processor, "chat_template", None))
         if self._chats:
-            self._text = f"{prompt.system}\n\n{prompt.user}".strip()  # not every template knows a system's turn
+            texts = (prompt.system, prompt.user, schema.instruction if schema else "")
+            self._text = "\n\n".join(filter(None, texts))  # not every template knows a system's turn
         else:
             self._text = "" if prompt.built_in else prompt.user
         if not self._text and options.lang != "en":
@@ -166,9 +181,16 @@ class _Model:
                 stage="captions",
                 remedy="use a model with a chat template, or leave out --lang",
             )
+        if schema is not None and not self._chats:
+            raise UsageError(
+                f"the model {asked} follows no instructions, so that it cannot fill in attributes",
+                stage="captions",
+                remedy="use a model with a chat template, or leave out --attributes",
+            )
         self.prompt_id = prompt.id if self._text else ""
         self._batch = options.workers or DEFAULT_BATCH
-        self._limit = options.max_output_tokens or DEFAULT_TOKENS
+        room = _TOKENS_AN_ATTRIBUTE * len(schema.attributes) if schema else 0
+        self._limit = options.max_output_tokens or max(DEFAULT_TOKENS, room)
         self._closed = closed
         self._weights: PreTrainedModel | None = None
         with faults(asked):  # what the processor is short of shows with any image

@@ -44,6 +44,7 @@ class OpenAICompatible(Chat):
         super().__init__(spec, options)
         # OpenAI knows only the newer name for all its models; others may ignore that one without a word.
         self._limit_name = "max_completion_tokens" if self._official else "max_tokens"
+        self._format = self._response_format()
 
     def _image(self, mime: str, data: str) -> dict[str, object]:
         image = {"url": f"data:{mime};base64,{data}"}
@@ -59,6 +60,7 @@ class OpenAICompatible(Chat):
             "temperature": self._options.temperature,
             "top_p": self._options.top_p,
             "reasoning_effort": self._options.thinking,
+            "response_format": self._format,
             self._limit_name: room,
         }
 
@@ -66,7 +68,16 @@ class OpenAICompatible(Chat):
         raw = await self._client.chat.completions.with_raw_response.create(**body)
         return Answer.model_validate_json(raw.content)
 
-    def _renamed(self, error: Any, body: Mapping[str, object]) -> bool:
+    def _response_format(self) -> dict[str, object] | None:
+        if self._schema is None:
+            return None
+        shape = {"name": "attributes", "strict": True, "schema": dict(self._schema.response_schema)}
+        return {"type": "json_schema", "json_schema": shape}
+
+    def _changed(self, error: Any, body: Mapping[str, object]) -> bool:
+        if "response_format" in body and dislikes(error, "response_format"):
+            self._format = None  # the fields stand in the prompt too
+            return True
         sent = next((name for name in _OTHER_NAME if name in body), None)
         if sent is None or not dislikes(error, sent):
             return False

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from yoin import loop, registry
 from yoin.amounts import dollars
-from yoin.captions import money
+from yoin.captions import attributes, money
 from yoin.captions.base import Captioner, call_key
 from yoin.captions.calls import Calls, Progressed
-from yoin.errors import ConsentError
+from yoin.captions.structured import Structured, columns
+from yoin.errors import ConsentError, UsageError
 from yoin.ledger import Ledger
 from yoin.options import CaptionOptions, Spec
 from yoin.values import CAPTION_COLUMNS, Caption, Captions, Media, Medium, Progress, silent
@@ -39,21 +41,26 @@ def caption(
 
     Returns:
         A row a row of ``media``, in its order; ``calls`` counts the calls made now, tokens and cost what all
-        these captions took whenever they were made.
+        these captions took whenever they were made. Where attributes were asked for, captions are sentences made of
+        the answers, which the ledger holds as the model gave them.
 
     Raises:
-        UsageError: there is no such captioner, it cannot work at all, or the cost is limited and no price is known.
+        UsageError: there is no such captioner, it cannot work at all, or the cost is limited and no price is known;
+            or attributes were asked for that are not there, or of a captioner that cannot fill them in.
         YoinError: the stage stopped before its end: a quota or the limit of the cost is reached, or nothing succeeds.
             What has arrived is in the ledger, and the next run goes on from there.
         MissingExtraError: it needs a package that is not installed.
         StudyError: the ledger cannot be written.
     """
     spec = Spec.parse(options.captioner)
+    schema = attributes.asked(options)
     if captioner is None:
         captioner = registry.load("captioners", spec.name)(spec, options)
+    if schema is not None:
+        captioner = _filling_in(captioner, schema)
     wanted = list(dict.fromkeys(media.rows["media_id"].dropna()))
     keys = {media_id: _key(media.items[media_id], captioner, spec, options) for media_id in wanted}
-    known = ledger.captions(keys.values())
+    known = _known(keys.values(), ledger, schema)
     captions = {media_id: known[key] for media_id, key in keys.items() if key in known}
     # What was blocked or refused would be so again, at the same price.
     to_do = [media.items[media_id] for media_id in wanted if _status(captions, media_id) in {"", "failed"}]
@@ -64,6 +71,7 @@ def caption(
     progress(captioned, len(wanted), "")
 
     def keep(medium: Medium, made: Caption) -> None:
+        made = _storable(made)
         ledger.put_caption(keys[medium.media_id], medium.media_id, captioner.name, captioner.prompt_id, made)
         captions[medium.media_id] = made
         new.append(made)
@@ -75,9 +83,11 @@ def caption(
     good = sum(one.status == "ok" for one in captions.values())
     calls = Calls(captioner, options, to_do, captioned=good, ledger=ledger, keep=keep, tell=tell)
     loop.run(calls.run)
+    told = captions if schema is None else {media_id: schema.told(one) for media_id, one in captions.items()}
     return Captions(
-        frame=_frame(media.rows, captions, captioner),
+        frame=_frame(media.rows, told, captioner),
         captioner=captioner.name,
+        attributes=None if schema is None else columns(media.rows, captions, schema),
         calls=sum(one.attempts for one in new),
         tokens_in=sum(one.tokens_in for one in captions.values()),
         tokens_out=sum(one.tokens_out for one in captions.values()),
@@ -89,7 +99,7 @@ def unmade(media: Sequence[Medium], *, ledger: Ledger, options: CaptionOptions, 
     """Those of ``media`` that ``captioner`` would be asked for: the ledger has no caption of them, or a failed one."""
     spec = Spec.parse(options.captioner)
     keys = {medium.media_id: _key(medium, captioner, spec, options) for medium in media}
-    known = ledger.captions(keys.values())
+    known = _known(keys.values(), ledger, attributes.asked(options))
     return [one for one in media if (made := known.get(keys[one.media_id])) is None or made.status == "failed"]
 
 
@@ -129,6 +139,29 @@ def _key(medium: Medium, captioner: Captioner, spec: Spec, options: CaptionOptio
         prompt_id=captioner.prompt_id,
         settings=settings,
     )
+
+
+def _known(keys: Iterable[str], ledger: Ledger, schema: attributes.Schema | None) -> dict[str, Caption]:
+    """What the ledger has; a form that came from elsewhere, such as an import, may not be filled in as asked."""
+    known = ledger.captions(keys)
+    return known if schema is None else {key: schema.checked(one) for key, one in known.items()}
+
+
+def _filling_in(captioner: Captioner, schema: attributes.Schema) -> Captioner:
+    try:
+        attributes.require_taken(captioner, captioner.name)
+    except UsageError:
+        loop.run(captioner.aclose)
+        raise
+    return Structured(captioner, schema)
+
+
+def _storable(made: Caption) -> Caption:
+    """``made`` without halves of characters, which JSON can hold and files cannot."""
+    text, reason, version = (
+        one.encode("utf-8", "replace").decode("utf-8") for one in (made.text, made.reason, made.model_version)
+    )
+    return replace(made, text=text, reason=reason, model_version=version)
 
 
 def _status(captions: Mapping[str, Caption], media_id: str) -> str:

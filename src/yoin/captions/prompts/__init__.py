@@ -67,9 +67,9 @@ def load(name_or_file: str, lang: str = "en") -> Prompt:
     if name_or_file in names():
         return _built_in(name_or_file, lang)
     path = Path(name_or_file)
-    if not name_or_file.strip() or not _exists(path):
+    if not name_or_file.strip() or not exists(path):
         raise _unknown(name_or_file)
-    system, user = _sections(_read(path), str(path))
+    system, user = _sections(read_text(path, "prompt file"), str(path))
     return Prompt(name=path.name, lang=lang, id=_id(system, user), system=system, user=user)
 
 
@@ -82,29 +82,35 @@ def _built_in(name: str, lang: str) -> Prompt:
     return Prompt(name=name, lang=lang, id=_id(system, user), system=system, user=user, built_in=True)
 
 
-def _exists(path: Path) -> bool:
+def exists(path: Path) -> bool:
+    """Whether there is something at ``path``, which may be no possible path at all."""
     try:
         return path.exists()
     except (OSError, ValueError):  # no possible name: too long, or with a NUL
         return False
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path, what: str) -> str:
+    """The text of a file of the user's own, with plain line ends; ``what`` it is, for messages.
+
+    Raises:
+        UsageError: it is no file, cannot be read, is too large, or not UTF-8 text.
+    """
     if not path.is_file():
-        raise _wrong(f"{path} is no file", "give the prompt as a UTF-8 text file")
+        raise _wrong(f"{path} is no file", f"give the {what} as UTF-8 text")
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise _wrong(f"the prompt file {path} cannot be read ({error.strerror})", "see to its permissions") from error
+        raise _wrong(f"the {what} {path} cannot be read ({error.strerror})", "see to its permissions") from error
     if len(data) > MAX_BYTES:
-        raise _wrong(f"the prompt file {path} is larger than {MAX_BYTES:,} bytes", "use a shorter prompt")
+        raise _wrong(f"the {what} {path} is larger than {MAX_BYTES:,} bytes", "use a shorter one")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _wrong(f"the prompt file {path} is not UTF-8 text", "save it as UTF-8 text") from error
+        raise _wrong(f"the {what} {path} is not UTF-8 text", "save it as UTF-8 text") from error
     if "\0" in text:
-        raise _wrong(f"the prompt file {path} is not a text file", "use a UTF-8 text file")
+        raise _wrong(f"the {what} {path} is not a text file", "use a UTF-8 text file")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
