@@ -33,7 +33,6 @@ from yoin.values import Caption, Medium
 _AT_ONCE, _AT_ONCE_HERE = 64, 4  # calls, by default: to a service, and to a server on this machine
 _MORE = 4  # times the room of an answer that was cut off
 _ROOM = 1024  # tokens of an answer that was cut off where nobody says how many it had
-_MOST_CHANGES = 2  # of how a call is put that the server does not understand
 _LONGEST = 200  # characters quoted of what a server says
 _SECRET = 8  # characters that make a key a secret: "none" and the like are no reason to blacken words
 
@@ -139,9 +138,12 @@ class Chat(ABC):
         except ModuleNotFoundError as error:
             raise MissingExtraError(f"the package {self.name}", stage="captions", extra=self.name) from error
 
-    def _changed(self, error: Any, body: Mapping[str, object]) -> bool:
-        """Whether the same call is worth another try, with an option under another name or left out."""
-        return False
+    def _changed(self, error: Any, body: Mapping[str, object], before: tuple[str, ...]) -> str:
+        """Which option has another name now or is left out, so that the same call is worth another try; "" for none.
+
+        ``before`` are those that this call has changed already.
+        """
+        return ""
 
     async def caption(self, medium: Medium) -> Caption:
         """The caption of ``medium``, from one call, or from two where the first answer was cut off.
@@ -205,15 +207,19 @@ class Chat(ABC):
             parts.insert(0, {"type": "text", "text": text})
         return [*parts, {"type": "text", "text": self._user}]
 
-    async def _send(self, content: list[dict[str, object]], room: int | None, *, changes: int = 0) -> Answer | Caption:
+    async def _send(
+        self, content: list[dict[str, object]], room: int | None, *, changed: tuple[str, ...] = ()
+    ) -> Answer | Caption:
         """What the server answers; a caption where it refuses this medium."""
         body = {name: value for name, value in self._body(content, room).items() if value is not None}
         problem: Exception | Caption | None = None
+        now = ""
         try:
             async with asyncio.timeout(self._options.call_timeout):
                 answer = await self._call(body)
         except self._sdk.APIStatusError as error:
-            if changes >= _MOST_CHANGES or not self._changed(error, body):
+            now = self._changed(error, body, changed)
+            if not now:
                 problem = judged(error, self._asked(body))
         except (TimeoutError, self._sdk.APITimeoutError):
             problem = Passing(f"no answer from {self._place} within {self._options.call_timeout:g} s")
@@ -230,7 +236,7 @@ class Chat(ABC):
             problem = Passing(f"{self._place} failed: {self._safe(words(answer.error))}")
         # Outside of the handlers: what the SDK raised, which may quote the key, must not stay attached.
         if problem is None:
-            return await self._send(content, room, changes=changes + 1)
+            return await self._send(content, room, changed=(*changed, now))
         if isinstance(problem, Exception):
             raise problem
         return problem

@@ -74,16 +74,16 @@ class OpenAICompatible(Chat):
         shape = {"name": "attributes", "strict": True, "schema": dict(self._schema.response_schema)}
         return {"type": "json_schema", "json_schema": shape}
 
-    def _changed(self, error: Any, body: Mapping[str, object]) -> bool:
+    def _changed(self, error: Any, body: Mapping[str, object], before: tuple[str, ...]) -> str:
         if "response_format" in body and dislikes(error, "response_format"):
             self._format = None  # the fields stand in the prompt too
-            return True
+            return "response_format"
         sent = next((name for name in _OTHER_NAME if name in body), None)
-        if sent is None or not dislikes(error, sent):
-            return False
+        if sent is None or "limit" in before or not dislikes(error, sent):
+            return ""
         if self._limit_name == sent:  # or another call has found the other name meanwhile
             self._limit_name = _OTHER_NAME[sent]
-        return True
+        return "limit"
 
     def _only_model(self, base_url: str) -> str:
         """The one model that the server has."""
