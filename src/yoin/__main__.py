@@ -51,9 +51,17 @@ class _Interruption:
         if not self.met:
             self.lost = True
             # A little later: this is a callback itself.
-            again = threading.Timer(0.05, _thread.interrupt_main)
+            again = threading.Timer(0.05, _press)
             again.daemon = True
             again.start()
+
+
+def _press() -> None:
+    """As if Ctrl-C were pressed; where it can be, so that what the program waits for is interrupted too."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
 
 
 def main() -> NoReturn:
