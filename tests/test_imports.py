@@ -20,6 +20,7 @@ SHARED = {
 JOINERS = {
     "pipeline",
     "stages",
+    "rows",
     "summarise",
     "estimate",
     "cli",

@@ -16,7 +16,7 @@ from yoin.doctor import examine
 from yoin.errors import ConsentError, YoinError
 from yoin.estimate import estimate as forecast
 from yoin.flags import takes
-from yoin.options import CaptionOptions, ChosenOptions, FetchOptions, ModelOptions, TableOptions
+from yoin.options import ChosenOptions, FetchOptions, ModelOptions, RepeatOptions, TableOptions
 from yoin.study import Study
 
 app = typer.Typer(
@@ -37,7 +37,7 @@ OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Th
 
 
 @app.command()
-@takes(TableOptions, FetchOptions, CaptionOptions, ModelOptions, ChosenOptions)
+@takes(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ChosenOptions)
 def run(
     table: TableArgument,
     *,
@@ -61,7 +61,7 @@ def run(
 
 
 @app.command()
-@takes(TableOptions, FetchOptions, CaptionOptions, ModelOptions, ChosenOptions, without=("caption",))
+@takes(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ChosenOptions, without=("caption",))
 def estimate(table: TableArgument, *, folder: OutOption = None, as_json: JsonFlag = False, **given: Any) -> None:
     """What captioning a table would take: calls, tokens, cost and time; nothing is asked. Takes the options of run."""
     terminal.show_forecast(forecast(table, out=folder, **given), as_json)
@@ -75,7 +75,7 @@ def fetch(study: StudyArgument, *, as_json: JsonFlag = False, quiet: QuietFlag =
 
 
 @app.command()
-@takes(CaptionOptions, without=("longest_side", "frames"))
+@takes(RepeatOptions, without=("longest_side", "frames", "seed"))
 def caption(
     study: StudyArgument, *, yes: YesFlag = False, as_json: JsonFlag = False, quiet: QuietFlag = False, **given: Any
 ) -> None:

@@ -69,6 +69,8 @@ def run(
     workers: int | None = None,
     prompt: str = "general",
     lang: Literal["en", "ja"] = "en",
+    repeat: int = 1,
+    repeat_sample: int = 100,
     temperature: float | None = None,
     top_p: float | None = None,
     max_output_tokens: int | None = None,
@@ -116,6 +118,8 @@ def run(
         workers: captions made at the same time.
         prompt: what a vision-language model is asked: a built-in prompt's name, or a text file.
         lang: the language of built-in prompts and their captions.
+        repeat: captions made of each image of a sample, the first one counted.
+        repeat_sample: images in that sample.
         temperature: how freely it chooses its words; the model's own by default, as the next ones are.
         top_p: likewise.
         max_output_tokens: the longest answer.
@@ -156,7 +160,8 @@ def run_stage(study: str | Path, stage: str, *, progress: StageProgress = silent
     """
     opened = Study(study)
     options = resolve(**{**opened.options.model_dump(), **changes})
-    chosen = [one for one in STAGES if one.name == stage]
+    names = ("caption", "repeat") if stage == "caption" else (stage,)
+    chosen = [one for one in STAGES if one.name in names]
     return _advance(opened.folder, options, chosen, progress)
 
 

@@ -42,7 +42,7 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
         media=media,
         captions=record.CaptionsSummary.model_validate(
             {
-                **{name: fact for name, fact in study.facts("caption").items() if name != "notes"},
+                **_calls(study),
                 **{status: int(statuses.get(status, 0)) for status in get_args(CaptionStatus)},
                 "describes": _DESCRIBES.get("given" if options.captioned else options.captioner, ""),
             }
@@ -62,6 +62,16 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
         options=options.model_dump(mode="json"),
         reproduce=command(options, study.folder),
     )
+
+
+def _calls(study: Study) -> dict[str, object]:
+    """The captioner, and what its captions took, those made again too."""
+    first = {name: fact for name, fact in study.facts("caption").items() if name != "notes"}
+    if "repeat" not in study.seconds:  # of an earlier version of Yoin
+        return first
+    again = study.facts("repeat")
+    added = {name: first[name] + again[name] for name in ("calls", "tokens_in", "tokens_out", "cost_usd")}
+    return {**first, **added, "repeats": again["calls"]}
 
 
 def _counts(reasons: pd.Series) -> dict[str, int]:

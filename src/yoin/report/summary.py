@@ -119,7 +119,10 @@ class MediaSummary(Record):
 
 
 class CaptionsSummary(Record):
-    """What the captioner was and did; ``describes`` says in one sentence what its captions can hold."""
+    """What the captioner was and did; ``describes`` says in one sentence what its captions can hold.
+
+    ``repeats`` further captions of a sample were made; calls, tokens and cost are with them.
+    """
 
     captioner: str
     describes: str = ""
@@ -129,6 +132,7 @@ class CaptionsSummary(Record):
     missing: Count = 0
     refused: Count = 0
     truncated: Count = 0
+    repeats: Count = 0
     calls: Count = 0
     tokens_in: Count = 0
     tokens_out: Count = 0
