@@ -21,6 +21,7 @@ JOINERS = {
     "pipeline",
     "stages",
     "rows",
+    "compare",
     "summarise",
     "estimate",
     "cli",

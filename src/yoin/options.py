@@ -117,6 +117,12 @@ class RepeatOptions(CaptionOptions, SeedOptions):
     repeat_sample: int = option(100, "Images in that sample.", "M", ge=1)
 
 
+class CompareOptions(Options):
+    """How prompts are compared."""
+
+    sample: int = option(200, "Images that every prompt captions.", "N", ge=30)
+
+
 class ModelOptions(SeedOptions):
     """Which model stands at the top of the ladder."""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import pydantic
 
@@ -18,7 +18,7 @@ from yoin import registry
 from yoin.errors import UsageError, YoinError
 from yoin.files import digest, digest_code
 from yoin.ledger import Ledger
-from yoin.options import RunOptions, Spec
+from yoin.options import Options, RunOptions, Spec
 from yoin.stages import STAGES, Stage
 from yoin.study import Study, locked
 from yoin.values import Progress, Table
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from yoin.demo import Recovery
 
+
+Chosen = TypeVar("Chosen", bound=Options)
 
 StageProgress: TypeAlias = Callable[[str, int, int, str], None]
 """Called with (stage, items done, items in all, note)."""
@@ -196,8 +198,17 @@ def resolve(**given: object) -> RunOptions:
     Raises:
         UsageError: the first option that is wrong.
     """
+    return checked(RunOptions, **given)
+
+
+def checked(kind: type[Chosen], **given: object) -> Chosen:
+    """The record of options of this kind.
+
+    Raises:
+        UsageError: the first option that is wrong.
+    """
     try:
-        options = RunOptions.model_validate(given)
+        options = kind.model_validate(given)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])

@@ -14,7 +14,7 @@ from yoin import registry
 from yoin.errors import UsageError
 from yoin.files import digest, digest_file
 from yoin.options import Options, RunOptions
-from yoin.rows import analysed, duplicates, features_of, table_rows, weight_of
+from yoin.rows import analysed, captioned, chose_prompt, duplicates, features_of, labels, table_rows, weight_of
 from yoin.study import Study
 from yoin.summarise import summarise
 from yoin.values import Media, Medium, Progress, Table
@@ -172,6 +172,12 @@ def _repeat(study: Study, options: RunOptions, key: str, progress: Progress) -> 
     }
 
 
+def _chose_prompt(study: Study, options: RunOptions) -> object:
+    """What tells that other rows are analysed, because others helped to choose the prompt."""
+    rows = captioned(study)
+    return rows.index[chose_prompt(study, rows, options)].tolist() or None
+
+
 # model → predictions.parquet, models/
 
 
@@ -180,9 +186,9 @@ def _fit(study: Study, options: RunOptions, key: str, progress: Progress) -> Map
 
     rows = analysed(study, options)
     chosen = options.for_fit()
-    labels = [*duplicates(rows, options), *([rows["group"]] if options.group else [])]
-    blocks = table.blocks(labels)
-    folds = table.assign_folds(labels, chosen.folds, chosen.seed)
+    together = labels(rows, options)
+    blocks = table.blocks(together)
+    folds = table.assign_folds(together, chosen.folds, chosen.seed)
     folder = study.work("fit", key)
     fit = model.fit(
         rows["caption"].tolist(),
@@ -243,6 +249,7 @@ def _drivers(study: Study, options: RunOptions, key: str, progress: Progress) ->
 
     rows = analysed(study, options)
     folds = study.predictions.drop_duplicates("row_id").set_index("row_id")["fold"]
+    explained = study.explanations  # perhaps from before the prompts were compared
     found = drivers.estimate_drivers(
         rows["caption"],
         rows["metric"],
@@ -250,7 +257,7 @@ def _drivers(study: Study, options: RunOptions, key: str, progress: Progress) ->
         group=rows["group"] if options.group else None,
         weight=rows.get("weight"),
         media=table.blocks(duplicates(rows, options)).tolist(),
-        attributions=study.explanations.join(folds, on="row_id"),
+        attributions=explained[explained["row_id"].isin(rows.index)].join(folds, on="row_id"),
         options=options.for_drivers(),
     )
     study.write_frame("drivers.parquet", found.table)
@@ -292,7 +299,7 @@ def _report(study: Study, options: RunOptions, key: str, progress: Progress) -> 
     return {}
 
 
-_TOLD = ("table", "caption", "repeat", "fit", "explain", "drivers")  # whose facts the report shows
+_TOLD = ("table", "caption", "repeat", "prompts", "fit", "explain", "drivers")  # whose facts the report shows
 
 STAGES = (
     Stage(
@@ -340,6 +347,7 @@ STAGES = (
         options=RunOptions.for_fit,
         code=("model", "table.py", "table"),
         work=_fit,
+        outside=_chose_prompt,
     ),
     Stage(
         name="explain",
@@ -348,6 +356,7 @@ STAGES = (
         options=RunOptions.for_explain,
         code=("explanations", "model"),
         work=_explain,
+        outside=_chose_prompt,
     ),
     Stage(
         name="drivers",
@@ -356,7 +365,7 @@ STAGES = (
         options=RunOptions.for_drivers,
         code=("drivers",),
         work=_drivers,
-        outside=lambda study, options: registry.missing("models", "frozen") is None,
+        outside=lambda study, options: [registry.missing("models", "frozen") is None, _chose_prompt(study, options)],
     ),
     Stage(
         name="report",
@@ -368,6 +377,9 @@ STAGES = (
         options=RunOptions.for_report,
         code=("report", "drivers", "media", "table", "summarise.py"),
         work=_report,
-        outside=lambda study, options: [dict(study.facts(name)) for name in _TOLD if name in study.seconds],
+        outside=lambda study, options: [
+            *(dict(study.facts(name)) for name in _TOLD if name in study.seconds),
+            _chose_prompt(study, options),
+        ],
     ),
 )  # fmt: skip

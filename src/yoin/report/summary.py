@@ -175,6 +175,24 @@ class DriversSummary(Record):
     notes: tuple[str, ...] = ()
 
 
+class ChoiceSummary(Record):
+    """That the prompt was chosen by comparing several, so that ``rows`` that helped to choose it are left out.
+
+    ``prompts`` were compared, ``prompt`` is the study's. Where it was the winner, ``r2`` (``quantity``: with features
+    its gain) with its 95% interval is what the comparison found on ``judged`` rows locked away from the choice.
+    """
+
+    prompt: str
+    prompts: tuple[str, ...]
+    rows: Count
+    quantity: Literal["r2", "gain"]
+    r2: Number = None
+    r2_low: Number = None
+    r2_high: Number = None
+    judged: Count = 0
+    sentence: str
+
+
 class ExplanationsSummary(Record):
     """How many captions of which model are explained, with ``budget`` model calls at most for each.
 
@@ -234,6 +252,7 @@ class Summary(Record):
     captions: CaptionsSummary
     models: tuple[ModelSummary, ...]
     signal: SignalSummary
+    choice: ChoiceSummary | None = None
     drivers: DriversSummary = DriversSummary()
     explanations: ExplanationsSummary = ExplanationsSummary()
     missing: MissingSummary | None = None
