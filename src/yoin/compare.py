@@ -18,6 +18,7 @@ from yoin.options import CaptionOptions, CompareOptions, RunOptions
 from yoin.pipeline import StageProgress, check_installed, checked, resolve, silent
 from yoin.rows import COMPARED, MIN_ROWS, comparisons, features_of, labels, spent, table_rows, weight_of
 from yoin.study import Study, locked
+from yoin.summarise import command
 from yoin.values import COMPARED_COLUMNS, Captions, Media, Progress
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Comparison:
 
     ``ranked`` holds the prompts, best first, judged by ``rung`` on the same ``rows``; ``r2`` with its interval is the
     winner's on ``locked_rows`` that played no part in the choice. ``quantity`` is "gain" where there are features.
-    ``sentences`` say it in words.
+    ``sentences`` say it in words; ``command`` runs the study with the winner.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Comparison:
     r2_high: float
     locked_cost_usd: float
     sentences: tuple[str, ...]
+    command: str
 
     @property
     def winner(self) -> Ranked:
@@ -121,7 +123,7 @@ def compare_prompts(
         )
         with kept.ledger() as ledger:
             work = _Captioning(kept, rows, ledger, options, progress)
-            found, frame = _compare(work, asked, rows.iloc[selection], rows.iloc[held_back], options)
+            found, frame = _compare(work, asked, rows.iloc[selection], rows.iloc[held_back], options, kept.folder)
         _record(kept, found, frame, time.perf_counter() - start)
     return found
 
@@ -211,7 +213,12 @@ class _Captioning:
 
 
 def _compare(
-    work: _Captioning, prompts: Sequence[str], selection: pd.DataFrame, held_back: pd.DataFrame, options: RunOptions
+    work: _Captioning,
+    prompts: Sequence[str],
+    selection: pd.DataFrame,
+    held_back: pd.DataFrame,
+    options: RunOptions,
+    folder: Path,
 ) -> tuple[Comparison, pd.DataFrame]:
     """What was found, and the captions it was found on."""
     from yoin import model
@@ -272,6 +279,7 @@ def _compare(
         r2_high=truth.r2_high,
         locked_cost_usd=last.cost_usd,
         sentences=_in_words(ranked, len(common), truth, len(judged), gain=bool(options.features)),
+        command=command(options.model_copy(update={"prompt": winner}), folder),
     )
     frame = pd.concat([one.assign(prompt=prompt, part=part) for prompt, part, one in frames], ignore_index=True)
     return found, frame.assign(comparison=found.id)[list(COMPARED_COLUMNS)]

@@ -88,8 +88,8 @@ def _choice(study: Study, options: RunOptions) -> ChoiceSummary | None:
         quantity=last["quantity"],
         **({name: last[name] for name in ("r2", "r2_low", "r2_high")} if won else {}),
         judged=last["locked_rows"] if won else 0,
-        sentence=f"The prompt was chosen by comparing {len(ranked)} on the metric: the {rows} rows that helped to "
-        "choose it are left out, so that verdict, explanations and drivers come from the other rows alone.",
+        sentence=f"The prompt is one of {len(ranked)} that were compared on the metric: the {rows} rows that helped to "
+        "choose are left out, so that verdict, explanations and drivers come from the other rows alone.",
     )
 
 

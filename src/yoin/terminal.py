@@ -213,10 +213,8 @@ def show_comparison(found: Comparison, as_json: bool) -> None:
         out.print(f"On the rows locked away: ${found.locked_cost_usd:,.4f}")
     for sentence in found.sentences:
         out.print(sentence, markup=False)
-    out.print(
-        f"To go on with it, run the study with --prompt {found.winner.prompt}: the rows that chose are then left out.",
-        markup=False,
-    )
+    out.print("To go on with it, without the rows that chose:")
+    out.print(f"  {found.command}", markup=False)
 
 
 def show_recovery(study: Study, recovery: Recovery, as_json: bool) -> None:

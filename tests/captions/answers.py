@@ -14,12 +14,12 @@ from tests.captions.gemini_server import Answer, Asked, Exchange, caption
 WALLS = ("A stone wall", "A garden", "An empty street", "A wooden door")
 
 
-def by_prompt(captions: Mapping[str, Callable[[bytes], str]], pictures: Mapping[bytes, bytes] = {}) -> Answer:
-    """The caption that the prompt with this word in its text asks for, of the picture with these bytes."""
+def by_prompt(captions: Mapping[str, Callable[[bytes], str]]) -> Answer:
+    """The caption, of the picture with these bytes, that belongs to the first of these words in the prompt's text."""
 
     async def send(exchange: Exchange) -> None:
         text = prompt_of(exchange.asked)
-        (word,) = (word for word in captions if word in text)
+        word = next(word for word in captions if word in text)
         await caption(captions[word](exchange.asked.media[0][1]))(exchange)
 
     return send

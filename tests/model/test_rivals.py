@@ -75,8 +75,12 @@ def test_a_metric_that_never_changes_is_refused() -> None:
 
 @pytest.mark.slow
 def test_the_best_of_several_that_say_nothing_looks_good_where_it_was_chosen_and_not_elsewhere() -> None:
-    """Metric and captions are independent: whoever wins has an R² of 0 or below in truth."""
-    data_sets, rows, prompts = 300, 100, 5
+    """Metric and captions are independent. The truth is the mean R² of a prompt that nobody chose.
+
+    Learned from noise and judged out of fold, it is a little below 0, and so the interval may be too.
+    """
+    data_sets, rows, prompts = 200, 100, 5
+    free: list[Rival] = []
     chosen: list[Rival] = []
     judged: list[Rival] = []
     for number in range(data_sets):
@@ -85,12 +89,17 @@ def test_the_best_of_several_that_say_nothing_looks_good_where_it_was_chosen_and
         sets = [noise(2 * rows, random) for _ in range(prompts)]
         first = compare_captions([one[:rows] for one in sets], metric[:rows], folds(rows, number), bootstrap=500)
         best = int(np.argmin([one.behind for one in first]))
+        free.append(first[0])
         chosen.append(first[best])
         judged += compare_captions([sets[best][rows:]], metric[rows:], folds(rows, number), bootstrap=500)
-    flattered = np.mean([one.r2 for one in chosen]) - np.mean([one.r2 for one in judged])
-    false_chosen = sum(one.r2_low > 0 for one in chosen)
-    false_judged = sum(one.r2_low > 0 for one in judged)
-    assert flattered > 0.01
-    assert false_chosen > false_judged
-    # A 95% interval lies wholly above the truth in at most 2.5%: no more than that, by the binomial test.
-    assert binomtest(false_judged, data_sets, 0.025, alternative="greater").pvalue > 0.01
+
+    def mean(rivals: list[Rival]) -> float:
+        return float(np.mean([one.r2 for one in rivals]))
+
+    truth = mean(free)
+    assert mean(chosen) > truth + 0.015
+    assert abs(mean(judged) - truth) < 0.01
+    above = sum(one.r2_low > 0 for one in judged)
+    assert binomtest(above, data_sets, 0.025, alternative="greater").pvalue > 0.01
+    covered = sum(one.r2_low <= truth <= one.r2_high for one in judged)
+    assert binomtest(covered, data_sets, 0.95, alternative="less").pvalue > 0.01
