@@ -67,8 +67,9 @@ def comparisons(study: Study) -> list[Mapping[str, Any]]:
 
 def own_comparisons(study: Study) -> list[Mapping[str, Any]]:
     """Those that the prompt of the study's captions took part in."""
-    used = set(study.captions["prompt_id"].dropna()) - {""}
-    return [one for one in comparisons(study) if used & {prompt["prompt_id"] for prompt in one["ranked"]}]
+    known = comparisons(study)
+    used = set(study.captions["prompt_id"].dropna()) - {""} if known else set()
+    return [one for one in known if used & {prompt["prompt_id"] for prompt in one["ranked"]}]
 
 
 def chose_prompt(study: Study, rows: pd.DataFrame, options: RunOptions) -> np.ndarray:
