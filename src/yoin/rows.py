@@ -80,6 +80,14 @@ def chose_prompt(study: Study, rows: pd.DataFrame, options: RunOptions) -> np.nd
     return spent(study, rows, options, [one["id"] for one in own_comparisons(study)])
 
 
+def who_chose_prompt(study: Study, options: RunOptions) -> list[int] | None:
+    """The row_ids that are left out for it, None without any: what tells that other rows are analysed than before."""
+    if not own_comparisons(study):
+        return None
+    rows = captioned(study)
+    return rows.index[chose_prompt(study, rows, options)].tolist() or None
+
+
 def spent(study: Study, rows: pd.DataFrame, options: RunOptions, among: Collection[str] | None = None) -> np.ndarray:
     """Which of ``rows`` (n,) helped to choose in any comparison, or those ``among``, or belong with one that did."""
     import numpy as np

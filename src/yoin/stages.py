@@ -14,7 +14,7 @@ from yoin import registry
 from yoin.errors import UsageError
 from yoin.files import digest, digest_file
 from yoin.options import Options, RunOptions
-from yoin.rows import analysed, captioned, chose_prompt, duplicates, features_of, labels, table_rows, weight_of
+from yoin.rows import analysed, duplicates, features_of, labels, table_rows, weight_of, who_chose_prompt
 from yoin.study import Study
 from yoin.summarise import summarise
 from yoin.values import Media, Medium, Progress, Table
@@ -170,12 +170,6 @@ def _repeat(study: Study, options: RunOptions, key: str, progress: Progress) -> 
         "tokens_out": made.tokens_out,
         "cost_usd": made.cost_usd,
     }
-
-
-def _chose_prompt(study: Study, options: RunOptions) -> object:
-    """What tells that other rows are analysed, because others helped to choose the prompt."""
-    rows = captioned(study)
-    return rows.index[chose_prompt(study, rows, options)].tolist() or None
 
 
 # model → predictions.parquet, models/
@@ -347,7 +341,7 @@ STAGES = (
         options=RunOptions.for_fit,
         code=("model", "table.py", "table"),
         work=_fit,
-        outside=_chose_prompt,
+        outside=who_chose_prompt,
     ),
     Stage(
         name="explain",
@@ -356,7 +350,7 @@ STAGES = (
         options=RunOptions.for_explain,
         code=("explanations", "model"),
         work=_explain,
-        outside=_chose_prompt,
+        outside=who_chose_prompt,
     ),
     Stage(
         name="drivers",
@@ -365,7 +359,7 @@ STAGES = (
         options=RunOptions.for_drivers,
         code=("drivers",),
         work=_drivers,
-        outside=lambda study, options: [registry.missing("models", "frozen") is None, _chose_prompt(study, options)],
+        outside=lambda study, options: [registry.missing("models", "frozen") is None, who_chose_prompt(study, options)],
     ),
     Stage(
         name="report",
@@ -379,7 +373,7 @@ STAGES = (
         work=_report,
         outside=lambda study, options: [
             *(dict(study.facts(name)) for name in _TOLD if name in study.seconds),
-            _chose_prompt(study, options),
+            who_chose_prompt(study, options),
         ],
     ),
 )  # fmt: skip

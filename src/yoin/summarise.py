@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from yoin.options import RunOptions
-from yoin.rows import captioned, chose_prompt, own_comparisons
+from yoin.rows import own_comparisons, who_chose_prompt
 from yoin.study import Study
 from yoin.values import CaptionStatus
 
@@ -79,7 +79,7 @@ def _choice(study: Study, options: RunOptions) -> ChoiceSummary | None:
     last, used = own[-1], set(study.captions["prompt_id"])
     ranked = last["ranked"]
     prompt = next(one["prompt"] for one in ranked if one["prompt_id"] in used)
-    rows = int(chose_prompt(study, captioned(study), options).sum())
+    rows = len(who_chose_prompt(study, options) or ())
     won = prompt == ranked[0]["prompt"]
     return ChoiceSummary(
         prompt=prompt,

@@ -205,12 +205,12 @@ def show_comparison(found: Comparison, as_json: bool) -> None:
         behind = (_number(one.behind), f"{_number(one.behind_low)} to {_number(one.behind_high)}")
         table.add_row(
             escape(one.prompt), _number(one.r2), f"{_number(one.r2_low)} to {_number(one.r2_high)}",
-            *(("", "") if one is found.winner else behind), str(one.ok), f"${one.cost_usd:,.4f}",
+            *(("", "") if one is found.winner else behind), str(one.ok), dollars(one.cost_usd),
         )  # fmt: skip
     out.print(f"By {found.rung}, out of fold, on {found.rows} rows that choose:")
     out.print(table)
     if found.locked_cost_usd:
-        out.print(f"On the rows locked away: ${found.locked_cost_usd:,.4f}")
+        out.print(f"On the rows locked away: {dollars(found.locked_cost_usd)}")
     for sentence in found.sentences:
         out.print(sentence, markup=False)
     out.print("To go on with it, without the rows that chose:")
