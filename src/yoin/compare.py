@@ -310,11 +310,11 @@ def _judge(sets: list[list[str]], rows: pd.DataFrame, rung: str, options: RunOpt
 
 def _in_words(ranked: Sequence[Ranked], rows: int, truth: Rival, locked_rows: int, *, gain: bool) -> tuple[str, ...]:
     best, second = ranked[0], ranked[1]
-    subject = "beyond the other columns, its captions explain a further" if gain else "its captions explain"
+    share = f"{_percent(truth.r2)} of the metric's variance" + (" beyond the other columns" if gain else "")
     first = (
         f"{best.prompt} is ahead on the {rows} rows that choose; on {locked_rows} rows that played no part in the "
-        f"choice {subject} {_percent(truth.r2)} of the metric's variance (95% interval {_percent(truth.r2_low)} to "
-        f"{_percent(truth.r2_high)})" + ("." if truth.r2_low > 0 else ", which is not clearly more than nothing.")
+        f"choice its captions explain {share} (95% interval {_percent(truth.r2_low)} to {_percent(truth.r2_high)})"
+        + ("." if truth.r2_low > 0 else ", which is not clearly more than nothing.")
     )
     told = (
         "so these rows do not tell the two apart"
