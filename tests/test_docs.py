@@ -21,6 +21,8 @@ REFERENCE = (ROOT / "docs" / "reference.md").read_text("utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FILES = {
     "CAPTION_COLUMNS": "captions.parquet",
+    "REPEAT_COLUMNS": "caption_repeats.parquet",
+    "COMPARED_COLUMNS": "prompt_captions.parquet",
     "PREDICTION_COLUMNS": "predictions.parquet",
     "EXPLANATION_COLUMNS": "explanations.parquet",
     "DRIVER_COLUMNS": "drivers.csv",

@@ -40,6 +40,11 @@ def test_the_words_that_ask_for_attributes_are_counted(table):
         estimate(table, image="image", metric="score", attributes="general")
 
 
+def test_captions_made_again_are_counted(table):
+    found = estimate(table, image="image", metric="score", captioner="gemini", repeat=3, repeat_sample=10)
+    assert found.calls == 35 + 2 * 10
+
+
 def test_without_a_price_or_without_a_cost(table):
     unknown = estimate(table, image="image", metric="score", captioner="openai:m@https://models.example.org/v1")
     assert not unknown.priced

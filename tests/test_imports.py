@@ -20,6 +20,8 @@ SHARED = {
 JOINERS = {
     "pipeline",
     "stages",
+    "rows",
+    "compare",
     "summarise",
     "estimate",
     "cli",

@@ -13,9 +13,9 @@ SIGNATURES = {
         "table", "metric", "image", "caption", "captions", "features", "group", "weight", "captioner", "model",
         "explain", "limit",
         "seed", "out", "sheet", "allow_anywhere", "allow_private", "connections", "per_host", "timeout", "retries",
-        "max_bytes", "longest_side", "frames", "refresh", "workers", "prompt", "lang", "attributes", "temperature",
-        "top_p", "max_output_tokens", "thinking", "media_resolution", "call_timeout", "call_retries", "rpm", "tpm",
-        "rpd", "max_cost", "project", "location", "ask", "progress",
+        "max_bytes", "longest_side", "frames", "refresh", "workers", "prompt", "lang", "attributes", "repeat",
+        "repeat_sample", "temperature", "top_p", "max_output_tokens", "thinking", "media_resolution", "call_timeout",
+        "call_retries", "rpm", "tpm", "rpd", "max_cost", "project", "location", "ask", "progress",
     ),
     "explain": ("predict", "texts", "budget", "seed", "progress"),
 }  # fmt: skip

@@ -7,18 +7,28 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
 from yoin import __version__, pipeline, terminal
+from yoin.compare import Comparison, built_in, compare_prompts
 from yoin.doctor import examine
 from yoin.errors import ConsentError, YoinError
 from yoin.estimate import estimate as forecast
 from yoin.flags import takes
-from yoin.options import CaptionOptions, ChosenOptions, FetchOptions, ModelOptions, TableOptions
+from yoin.options import (
+    CaptionOptions,
+    ChosenOptions,
+    CompareOptions,
+    FetchOptions,
+    ModelOptions,
+    RepeatOptions,
+    TableOptions,
+)
 from yoin.study import Study
 
+Done = TypeVar("Done")
 app = typer.Typer(
     name="yoin",
     help="From a table of images and a metric to the visual elements that move the metric.",
@@ -37,7 +47,7 @@ OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Th
 
 
 @app.command()
-@takes(TableOptions, FetchOptions, CaptionOptions, ModelOptions, ChosenOptions)
+@takes(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ChosenOptions)
 def run(
     table: TableArgument,
     *,
@@ -61,7 +71,7 @@ def run(
 
 
 @app.command()
-@takes(TableOptions, FetchOptions, CaptionOptions, ModelOptions, ChosenOptions, without=("caption",))
+@takes(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ChosenOptions, without=("caption",))
 def estimate(table: TableArgument, *, folder: OutOption = None, as_json: JsonFlag = False, **given: Any) -> None:
     """What captioning a table would take: calls, tokens, cost and time; nothing is asked. Takes the options of run."""
     terminal.show_forecast(forecast(table, out=folder, **given), as_json)
@@ -75,7 +85,7 @@ def fetch(study: StudyArgument, *, as_json: JsonFlag = False, quiet: QuietFlag =
 
 
 @app.command()
-@takes(CaptionOptions, without=("longest_side", "frames"))
+@takes(RepeatOptions, without=("longest_side", "frames", "seed"))
 def caption(
     study: StudyArgument, *, yes: YesFlag = False, as_json: JsonFlag = False, quiet: QuietFlag = False, **given: Any
 ) -> None:
@@ -132,7 +142,7 @@ def _do_stage(study: Path, stage: str, as_json: bool, quiet: bool, yes: bool = T
     terminal.show_stage(_with_consent(go, yes), stage, as_json)
 
 
-def _with_consent(go: Callable[[bool], Study], yes: bool) -> Study:
+def _with_consent(go: Callable[[bool], Done], yes: bool) -> Done:
     """Do it, and where it would cost money ask first; without a terminal only ``--yes`` is consent."""
     try:
         return go(not yes)
@@ -142,6 +152,35 @@ def _with_consent(go: Callable[[bool], Study], yes: bool) -> Study:
         ):
             raise
         return go(False)
+
+
+@app.command()
+@takes(CompareOptions, CaptionOptions, without=("longest_side", "frames", "prompt"))
+def prompts(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[compare] [STUDY] [PROMPT]…", help="A study, and the prompts; all built-in ones without."
+        ),
+    ] = None,
+    *,
+    yes: YesFlag = False,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+    **given: Any,
+) -> None:
+    """Find the prompt whose captions say most about the metric; without a study, list the built-in prompts."""
+    named = words[1:] if words and words[0] == "compare" else words  # "compare" may be said or left out
+    if not named:
+        terminal.show_prompts(built_in(given.get("lang", "en")), as_json)
+        return
+    study, *chosen = named
+
+    def go(ask: bool) -> Comparison:
+        with terminal.shown_progress(quiet) as progress:
+            return compare_prompts(study, chosen, ask=ask, progress=progress, **given)
+
+    terminal.show_comparison(_with_consent(go, yes), as_json)
 
 
 @app.command()

@@ -22,12 +22,13 @@ _UNKNOWN = Medium(media_id="", path=Path(), mime="", width=_SIDE, height=_SIDE, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """Calls, tokens and US dollars for a table's images that have no caption yet, each captioned once, at most.
+    """Calls, tokens and US dollars for a table's images that have no caption yet, at most.
 
-    ``made`` captions are in the ledger already. ``measured`` of the images have been fetched, so that their size
-    is known; the others are taken to have 1024 pixels a side. ``batch_usd`` is the price through the provider's batch
-    interface. ``seconds`` is how long a stated quota of requests makes it last at least, None without one. Where
-    ``priced`` is false no price is known.
+    Each is captioned once, those of a sample that is captioned again as often as asked for. ``made`` captions are in
+    the ledger already. ``measured`` of the calls are for images that have been fetched, so that their size is known;
+    the others are taken to have 1024 pixels a side. ``batch_usd`` is the price through the provider's batch interface.
+    ``seconds`` is how long a stated quota of requests makes it last at least, None without one. Where ``priced`` is
+    false no price is known.
     """
 
     captioner: str
@@ -72,7 +73,9 @@ def estimate(table: str | Path, *, out: str | Path | None = None, **given: Any) 
     known = _known(folder)[: cells.nunique()]
     left = _left(folder, known, chosen, captioner)
     made = len(known) - len(left)
-    media = [*left, *[_UNKNOWN] * (cells.nunique() - len(known))]
+    unknown = [_UNKNOWN] * (cells.nunique() - len(known))
+    again = [*known, *unknown][: options.repeat_sample] * (options.repeat - 1)
+    media = [*left, *unknown, *again]
     prompt = prompts.load(options.prompt, options.lang) if captioner.prompt_id else None
     found = money.estimate(
         media,
@@ -87,7 +90,7 @@ def estimate(table: str | Path, *, out: str | Path | None = None, **given: Any) 
         model=captioner.model_version,
         calls=found.calls,
         made=made,
-        measured=len(left),
+        measured=sum(medium is not _UNKNOWN for medium in media),
         tokens_in=0 if free else found.tokens_in,
         tokens_out=0 if free else found.tokens_out,
         cost_usd=found.cost_usd,

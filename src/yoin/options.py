@@ -111,6 +111,19 @@ class SeedOptions(Options):
     seed: int = option(42, "Seed of everything random.", ge=0)
 
 
+class RepeatOptions(CaptionOptions, SeedOptions):
+    """How many captions of a sample are made anew, to see how far they agree with the first ones."""
+
+    repeat: int = option(1, "Captions made of each image of a sample.", "N", ge=1, le=20)
+    repeat_sample: int = option(100, "Images in that sample.", "M", ge=1)
+
+
+class CompareOptions(Options):
+    """How prompts are compared."""
+
+    sample: int = option(200, "Images that every prompt captions.", "N", ge=30)
+
+
 class ModelOptions(SeedOptions):
     """Which model stands at the top of the ladder."""
 
@@ -177,7 +190,7 @@ class Spec(Options):
         return cls(name=name.strip(), model=model.strip(), base_url=base_url.strip())
 
 
-class RunOptions(TableOptions, FetchOptions, CaptionOptions, ModelOptions, ChosenOptions):
+class RunOptions(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ChosenOptions):
     """Everything ``yoin run`` was asked for, as stored in ``study.json``; each stage takes its part."""
 
     @property
@@ -196,6 +209,10 @@ class RunOptions(TableOptions, FetchOptions, CaptionOptions, ModelOptions, Chose
     def for_captions(self) -> CaptionOptions:
         """The caption stage's part."""
         return CaptionOptions(**self._part(CaptionOptions))
+
+    def for_repeats(self) -> RepeatOptions:
+        """The repeat stage's part."""
+        return RepeatOptions(**self._part(RepeatOptions))
 
     def for_fit(self) -> FitOptions:
         """The fit stage's part."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import pydantic
 
@@ -18,7 +18,7 @@ from yoin import registry
 from yoin.errors import UsageError, YoinError
 from yoin.files import digest, digest_code
 from yoin.ledger import Ledger
-from yoin.options import RunOptions, Spec
+from yoin.options import Options, RunOptions, Spec
 from yoin.stages import STAGES, Stage
 from yoin.study import Study, locked
 from yoin.values import Progress, Table
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from yoin.demo import Recovery
 
+
+Chosen = TypeVar("Chosen", bound=Options)
 
 StageProgress: TypeAlias = Callable[[str, int, int, str], None]
 """Called with (stage, items done, items in all, note)."""
@@ -70,6 +72,8 @@ def run(
     prompt: str = "general",
     lang: Literal["en", "ja"] = "en",
     attributes: str | None = None,
+    repeat: int = 1,
+    repeat_sample: int = 100,
     temperature: float | None = None,
     top_p: float | None = None,
     max_output_tokens: int | None = None,
@@ -118,6 +122,8 @@ def run(
         prompt: what a vision-language model is asked: a built-in prompt's name, or a text file.
         lang: the language of built-in prompts and their captions.
         attributes: what it fills in instead of writing freely: built-in attributes' name (``general``), or a TOML file.
+        repeat: captions made of each image of a sample, the first one counted.
+        repeat_sample: images in that sample.
         temperature: how freely it chooses its words; the model's own by default, as the next ones are.
         top_p: likewise.
         max_output_tokens: the longest answer.
@@ -158,7 +164,8 @@ def run_stage(study: str | Path, stage: str, *, progress: StageProgress = silent
     """
     opened = Study(study)
     options = resolve(**{**opened.options.model_dump(), **changes})
-    chosen = [one for one in STAGES if one.name == stage]
+    names = ("caption", "repeat") if stage == "caption" else (stage,)
+    chosen = [one for one in STAGES if one.name in names]
     return _advance(opened.folder, options, chosen, progress)
 
 
@@ -193,8 +200,17 @@ def resolve(**given: object) -> RunOptions:
     Raises:
         UsageError: the first option that is wrong.
     """
+    return checked(RunOptions, **given)
+
+
+def checked(kind: type[Chosen], **given: object) -> Chosen:
+    """The record of options of this kind.
+
+    Raises:
+        UsageError: the first option that is wrong.
+    """
     try:
-        options = RunOptions.model_validate(given)
+        options = kind.model_validate(given)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])

@@ -8,21 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from yoin import registry
-from yoin.errors import NothingLeftError
+from yoin.errors import UsageError
 from yoin.files import digest, digest_file, digest_given
 from yoin.options import Options, RunOptions
+from yoin.rows import analysed, duplicates, features_of, labels, table_rows, weight_of, who_chose_prompt
 from yoin.study import Study
 from yoin.summarise import summarise
-from yoin.values import Media, Progress, Table
+from yoin.values import Media, Medium, Progress, Table
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
-MIN_ROWS = 30
 PIECE = 16  # captions explained between two commits
 
 
@@ -74,10 +70,6 @@ def _shown(cells: Any) -> Any:
     return media.shown(cells) if isinstance(cells, str) else cells
 
 
-def _rows(study: Study) -> pd.DataFrame:
-    return study.frame("table.parquet").set_index("row_id")
-
-
 # media → media/, media.parquet
 
 
@@ -86,7 +78,7 @@ def _fetch(study: Study, options: RunOptions, key: str, progress: Progress) -> M
 
     from yoin import media
 
-    rows = _rows(study)
+    rows = table_rows(study)
     images = rows["image"] if options.image else pd.Series(pd.NA, index=rows.index, dtype="string")
     if options.image:
         with study.ledger() as ledger:
@@ -127,10 +119,10 @@ def _caption(study: Study, options: RunOptions, key: str, progress: Progress) ->
 
     media = study.frame("media.parquet").set_index("row_id")
     if options.caption:
-        made = captions.given(_rows(study)["caption"])
+        made = captions.given(table_rows(study)["caption"])
         made.frame["media_id"] = media["media_id"].to_numpy()
     elif options.captions:
-        rows = _rows(study).join(media["media_id"])
+        rows = table_rows(study).join(media["media_id"])
         made = captions.brought(table.load(options.captions), rows, image=options.image, name=options.captions.name)
     else:
         with study.ledger() as ledger:
@@ -139,6 +131,7 @@ def _caption(study: Study, options: RunOptions, key: str, progress: Progress) ->
                 ledger=ledger,
                 options=options.for_captions(),
                 progress=progress,
+                also=_to_be_repeated(study, options),
             )
     study.write_frame("captions.parquet", made.frame)
     if made.attributes is None:
@@ -157,37 +150,30 @@ def _caption(study: Study, options: RunOptions, key: str, progress: Progress) ->
     }
 
 
-def _analysed(study: Study, options: RunOptions) -> pd.DataFrame:
-    """The rows to analyse, those with an ok caption, with their caption and media_id beside the table's columns.
+def _to_be_repeated(study: Study, options: RunOptions) -> list[Medium]:
+    """As many media as will be asked about again, each as often as it will be."""
+    return list(study.media().values())[: options.repeat_sample] * (options.repeat - 1)
 
-    Raises:
-        NothingLeftError: fewer than 30.
-    """
-    captions = study.captions[study.captions["status"] == "ok"].set_index("row_id")
-    rows = _rows(study).drop(columns="caption", errors="ignore")
-    joined = captions[["caption", "media_id"]].join(rows, how="inner")
-    if len(joined) < MIN_ROWS:
-        statuses = study.captions[study.captions["status"] != "ok"]["reason"].value_counts()
-        why = f"; most often: {statuses.index[0].replace('_', ' ')} ({statuses.iloc[0]} rows)" if len(statuses) else ""
-        raise NothingLeftError(
-            f"only {len(joined)} rows have a caption, and at least {MIN_ROWS} are needed{why}",
-            stage="captions",
-            remedy="look at the reasons in captions.parquet",
+
+# captions of a sample, made again → caption_repeats.parquet
+
+
+def _repeat(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
+    from yoin import captions
+
+    if options.captioned and options.repeat > 1:
+        raise UsageError("captions that were given cannot be made again", stage="captions", remedy="leave out --repeat")
+    with study.ledger() as ledger:
+        made = captions.repeat(
+            study.captions, study.media(), ledger=ledger, options=options.for_repeats(), progress=progress
         )
-    return joined
-
-
-def _features(rows: pd.DataFrame, options: RunOptions) -> pd.DataFrame | None:
-    if not options.features:
-        return None
-    columns = {f"feature: {name}": name for name in options.features}
-    return rows[list(columns)].rename(columns=columns)
-
-
-def _duplicates(rows: pd.DataFrame, options: RunOptions) -> list[pd.Series]:
-    """The labels that duplicates share: the same media bytes, or the same caption where the table has them."""
-    by_caption = options.caption is not None or options.image is None
-    return [rows["media_id"], *([rows["caption"]] if by_caption else [])]
+    study.write_frame("caption_repeats.parquet", made.frame)
+    return {
+        "calls": len(made.frame),  # of this and of earlier runs, as the tokens and the cost are
+        "tokens_in": made.tokens_in,
+        "tokens_out": made.tokens_out,
+        "cost_usd": made.cost_usd,
+    }
 
 
 # model → predictions.parquet, models/
@@ -196,20 +182,20 @@ def _duplicates(rows: pd.DataFrame, options: RunOptions) -> list[pd.Series]:
 def _fit(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
     from yoin import model, table
 
-    rows = _analysed(study, options)
+    rows = analysed(study, options)
     chosen = options.for_fit()
-    labels = [*_duplicates(rows, options), *([rows["group"]] if options.group else [])]
-    blocks = table.blocks(labels)
-    folds = table.assign_folds(labels, chosen.folds, chosen.seed)
+    together = labels(rows, options)
+    blocks = table.blocks(together)
+    folds = table.assign_folds(together, chosen.folds, chosen.seed)
     folder = study.work("fit", key)
     fit = model.fit(
         rows["caption"].tolist(),
         rows["metric"].to_numpy(),
         folds,
         row_ids=rows.index.to_numpy(),
-        features=_features(rows, options),
+        features=features_of(rows, options),
         group=blocks,
-        weight=_weight(rows),
+        weight=weight_of(rows),
         options=chosen,
         folder=folder,
         progress=progress,
@@ -224,10 +210,6 @@ def _fit(study: Study, options: RunOptions, key: str, progress: Progress) -> Map
     }
 
 
-def _weight(rows: pd.DataFrame) -> np.ndarray | None:
-    return rows["weight"].to_numpy() if "weight" in rows else None
-
-
 # explanations → explanations.parquet
 
 
@@ -237,7 +219,7 @@ def _explain(study: Study, options: RunOptions, key: str, progress: Progress) ->
     from yoin import explanations, model
 
     chosen = options.for_explain()
-    rows = _analysed(study, options)
+    rows = analysed(study, options)
     wanted = explanations.select_rows(rows["metric"], chosen.explain, chosen.seed)
     folds = study.predictions.drop_duplicates("row_id").set_index("row_id")["fold"]
     asked = rows.loc[wanted, ["caption"]].join(folds).rename_axis("row_id").reset_index()
@@ -263,16 +245,17 @@ def _explain(study: Study, options: RunOptions, key: str, progress: Progress) ->
 def _drivers(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
     from yoin import drivers, table
 
-    rows = _analysed(study, options)
+    rows = analysed(study, options)
     folds = study.predictions.drop_duplicates("row_id").set_index("row_id")["fold"]
+    explained = study.explanations  # perhaps from before the prompts were compared
     found = drivers.estimate_drivers(
         rows["caption"],
         rows["metric"],
-        features=_features(rows, options),
+        features=features_of(rows, options),
         group=rows["group"] if options.group else None,
         weight=rows.get("weight"),
-        media=table.blocks(_duplicates(rows, options)).tolist(),
-        attributions=study.explanations.join(folds, on="row_id"),
+        media=table.blocks(duplicates(rows, options)).tolist(),
+        attributions=explained[explained["row_id"].isin(rows.index)].join(folds, on="row_id"),
         options=options.for_drivers(),
     )
     study.write_frame("drivers.parquet", found.table)
@@ -292,7 +275,7 @@ def _drivers(study: Study, options: RunOptions, key: str, progress: Progress) ->
 def _report(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
     from yoin import media, report
 
-    rows, items = _analysed(study, options), study.media()
+    rows, items = analysed(study, options), study.media()
     summary = summarise(study, options, rows)
     study.write_text("summary.json", summary.to_json())
     page = report.render(
@@ -314,7 +297,7 @@ def _report(study: Study, options: RunOptions, key: str, progress: Progress) -> 
     return {}
 
 
-_TOLD = ("table", "caption", "fit", "explain", "drivers")  # whose facts the report shows
+_TOLD = ("table", "caption", "repeat", "prompts", "fit", "explain", "drivers")  # whose facts the report shows
 
 STAGES = (
     Stage(
@@ -349,12 +332,22 @@ STAGES = (
         ],
     ),
     Stage(
+        name="repeat",
+        reads=("media.parquet", "captions.parquet"),
+        makes=("caption_repeats.parquet",),
+        options=RunOptions.for_repeats,
+        code=("captions", "ledger.py"),
+        work=_repeat,
+        retry=lambda study: bool((study.frame("caption_repeats.parquet")["status"] == "failed").any()),
+    ),
+    Stage(
         name="fit",
         reads=("table.parquet", "captions.parquet"),
         makes=("predictions.parquet", "models"),
         options=RunOptions.for_fit,
         code=("model", "table.py", "table"),
         work=_fit,
+        outside=who_chose_prompt,
     ),
     Stage(
         name="explain",
@@ -363,6 +356,7 @@ STAGES = (
         options=RunOptions.for_explain,
         code=("explanations", "model"),
         work=_explain,
+        outside=who_chose_prompt,
     ),
     Stage(
         name="drivers",
@@ -371,7 +365,7 @@ STAGES = (
         options=RunOptions.for_drivers,
         code=("drivers",),
         work=_drivers,
-        outside=lambda study, options: registry.missing("models", "frozen") is None,
+        outside=lambda study, options: [registry.missing("models", "frozen") is None, who_chose_prompt(study, options)],
     ),
     Stage(
         name="report",
@@ -383,6 +377,9 @@ STAGES = (
         options=RunOptions.for_report,
         code=("report", "drivers", "media", "table", "summarise.py"),
         work=_report,
-        outside=lambda study, options: [dict(study.facts(name)) for name in _TOLD],
+        outside=lambda study, options: [
+            *(dict(study.facts(name)) for name in _TOLD if name in study.seconds),
+            who_chose_prompt(study, options),
+        ],
     ),
 )  # fmt: skip

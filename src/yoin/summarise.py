@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from yoin.options import RunOptions
+from yoin.rows import own_comparisons, who_chose_prompt
 from yoin.study import Study
 from yoin.values import CaptionStatus
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from yoin.report.summary import MediaSummary, MissingSummary, Summary
+    from yoin.report.summary import ChoiceSummary, MediaSummary, MissingSummary, Summary
 
 
 def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
@@ -26,7 +27,10 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
     table, fit, explained = study.facts("table"), study.facts("fit"), study.facts("explain")
     captions = study.captions
     statuses = captions["status"].value_counts()
+    choice = _choice(study, options)
     dropped = {**table["dropped"], **_counts(_why_unused(captions))}
+    if choice is not None:
+        dropped["chose_prompt"] = choice.rows
     media = _media(study, options)
     metric = record.summarize_metric(options.metric, rows["metric"])
     spans = study.explanations.groupby("row_id").agg({"value": "sum", "base_value": "first", "prediction": "first"})
@@ -42,13 +46,14 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
         media=media,
         captions=record.CaptionsSummary.model_validate(
             {
-                **{name: fact for name, fact in study.facts("caption").items() if name != "notes"},
+                **_calls(study),
                 **{status: int(statuses.get(status, 0)) for status in get_args(CaptionStatus)},
                 "describes": _DESCRIBES.get("given" if options.captioned else options.captioner, ""),
             }
         ),
         models=tuple(record.ModelSummary.model_validate(rung) for rung in fit["rungs"]),
         signal=record.SignalSummary.model_validate(fit["signal"]),
+        choice=choice,
         drivers=record.DriversSummary.model_validate(study.facts("drivers")),
         explanations=record.ExplanationsSummary(**explained, model=fit["model"], additivity_residual=residual),
         missing=_missing_captions(study, options),
@@ -62,6 +67,40 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
         options=options.model_dump(mode="json"),
         reproduce=command(options, study.folder),
     )
+
+
+def _choice(study: Study, options: RunOptions) -> ChoiceSummary | None:
+    """That the prompt of the captions was chosen with the metric in view, None where it was not."""
+    from yoin.report.summary import ChoiceSummary
+
+    own = own_comparisons(study)
+    if not own:
+        return None
+    last, used = own[-1], set(study.captions["prompt_id"])
+    ranked = last["ranked"]
+    prompt = next(one["prompt"] for one in ranked if one["prompt_id"] in used)
+    rows = len(who_chose_prompt(study, options) or ())
+    won = prompt == ranked[0]["prompt"]
+    return ChoiceSummary(
+        prompt=prompt,
+        prompts=tuple(one["prompt"] for one in ranked),
+        rows=rows,
+        quantity=last["quantity"],
+        **({name: last[name] for name in ("r2", "r2_low", "r2_high")} if won else {}),
+        judged=last["locked_rows"] if won else 0,
+        sentence=f"The prompt is one of {len(ranked)} that were compared on the metric: the {rows} rows that helped to "
+        "choose are left out, so that verdict, explanations and drivers come from the other rows alone.",
+    )
+
+
+def _calls(study: Study) -> dict[str, object]:
+    """The captioner, and what its captions took, those made again too."""
+    first = {name: fact for name, fact in study.facts("caption").items() if name != "notes"}
+    if "repeat" not in study.seconds:  # of an earlier version of Yoin
+        return first
+    again = study.facts("repeat")
+    added = {name: first[name] + again[name] for name in ("calls", "tokens_in", "tokens_out", "cost_usd")}
+    return {**first, **added, "repeats": again["calls"]}
 
 
 def _counts(reasons: pd.Series) -> dict[str, int]:

@@ -21,6 +21,7 @@ from yoin.amounts import dollars
 from yoin.pipeline import Preview, StageProgress, silent
 
 if TYPE_CHECKING:
+    from yoin.compare import Comparison
     from yoin.demo import Recovery
     from yoin.estimate import Forecast
     from yoin.study import Study
@@ -180,6 +181,40 @@ def show_forecast(found: Forecast, as_json: bool) -> None:
     if found.tokens_in and found.measured < found.calls:
         missing = found.calls - found.measured
         out.print(f"{missing:,} images are not fetched yet and taken to have 1024 pixels a side")
+
+
+def show_prompts(purposes: dict[str, str], as_json: bool) -> None:
+    """Print the built-in prompts and what each is for."""
+    if as_json:
+        out.print_json(json.dumps(purposes))
+        return
+    for name, purpose in purposes.items():
+        out.print(f"{name:<13}{purpose}", markup=False)
+
+
+def show_comparison(found: Comparison, as_json: bool) -> None:
+    """Print the prompts, best first, and what can be said of the best one."""
+    if as_json:
+        out.print_json(json.dumps(asdict(found)))
+        return
+    what = "gain in R²" if found.quantity == "gain" else "R²"
+    table = Table(
+        "prompt", what, "95% interval", "behind", "95% interval", "captions", "cost", box=None, pad_edge=False
+    )
+    for one in found.ranked:
+        behind = (_number(one.behind), f"{_number(one.behind_low)} to {_number(one.behind_high)}")
+        table.add_row(
+            escape(one.prompt), _number(one.r2), f"{_number(one.r2_low)} to {_number(one.r2_high)}",
+            *(("", "") if one is found.winner else behind), str(one.ok), dollars(one.cost_usd),
+        )  # fmt: skip
+    out.print(f"By {found.rung}, out of fold, on {found.rows} rows that choose:")
+    out.print(table)
+    if found.locked_cost_usd:
+        out.print(f"On the rows locked away: {dollars(found.locked_cost_usd)}")
+    for sentence in found.sentences:
+        out.print(sentence, markup=False)
+    out.print("To go on with it, without the rows that chose:")
+    out.print(f"  {found.command}", markup=False)
 
 
 def show_recovery(study: Study, recovery: Recovery, as_json: bool) -> None:

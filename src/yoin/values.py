@@ -29,6 +29,8 @@ Verdict = Literal["signal", "weak", "none"]
 CAPTION_COLUMNS = (
     "row_id", "media_id", "caption", "status", "reason", "captioner", "model_version", "prompt_id",
 )  # fmt: skip
+REPEAT_COLUMNS = (*CAPTION_COLUMNS, "repeat")
+COMPARED_COLUMNS = ("comparison", "prompt", "part", *CAPTION_COLUMNS)
 PREDICTION_COLUMNS = ("row_id", "model", "fold", "metric", "prediction")
 EXPLANATION_COLUMNS = ("row_id", "start", "end", "text", "value", "base_value", "prediction", "std_error")
 DRIVER_COLUMNS = (

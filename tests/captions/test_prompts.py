@@ -42,6 +42,7 @@ def test_a_built_in_prompt_keeps_its_text_until_its_version_changes(name: str, l
     prompt = prompts.load(name, lang)
     assert (header["prompt"], prompt.name, prompt.lang) == (name, name, lang)
     assert (header["version"], prompt.id[:12]) == IDS[name, lang]
+    assert header["for"] == prompts.purpose(name, lang)
     assert prompt.id == hashlib.sha256(f"{prompt.system}\0{prompt.user}".encode()).hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import yoin
+from tests.captions.answers import by_prompt, planted
 from tests.captions.gemini_server import GeminiServer, blocked, caption
 from tests.e2e.conftest import summary_of
 
@@ -133,3 +136,67 @@ def test_captions_go_from_study_to_study(pictures: Path, tmp_path: Path) -> None
     nearly = call(tmp_path, *run, "--captions", "first/caption.parquet", "--out", "third")
     assert nearly.returncode == 2
     assert "captions.parquet" in nearly.stderr
+
+
+@pytest.mark.slow
+def test_prompts_are_compared_and_the_best_one_goes_on_without_the_rows_that_chose(tmp_path: Path) -> None:
+    table, telling, idle = planted(tmp_path, 90)
+    words = {"what draws the eye": telling, "": idle}  # the first stands in the prompt for advertising alone
+    with GeminiServer(keys=[KEY]) as server:
+        server.on(by_prompt({word: seen.__getitem__ for word, seen in words.items()}))
+        run = ("run", table.name, "--image", "image", "--metric", "score", "--model", "tfidf", "--explain", 0,
+               "--captioner", f"gemini@{server.url}", "--out", "s")  # fmt: skip
+        assert call(tmp_path, *run).returncode == 2  # not agreed to; the images are there now
+        compare = ("prompts", "compare", "s", "real-estate", "advertising", "--sample", 40)
+        refused = call(tmp_path, *compare)
+        assert refused.returncode == 2
+        assert "120 captions by gemini" in refused.stderr
+        assert not server.calls
+        done = call(tmp_path, *compare, "--yes")
+        assert done.returncode == 0, done.stderr
+        assert len(server.calls) == 120
+        assert "advertising is ahead on the 40 rows that choose" in done.stdout
+        assert "--prompt advertising" in done.stdout
+        again = json.loads(call(tmp_path, *compare[:1], *compare[2:], "--json").stdout)
+        assert again["ranked"][0]["prompt"] == "advertising"
+        assert again["r2_low"] > 0
+
+        went_on = call(tmp_path, *run, "--prompt", "advertising", "--repeat", 2, "--repeat-sample", 5, "--yes")
+        assert went_on.returncode == 0, went_on.stderr
+        assert len(server.calls) == 120 + 10 + 5  # the rows neither side had drawn, and the repeats
+    summary = summary_of(tmp_path / "s")
+    assert summary["rows"]["used"] == 50
+    assert summary["rows"]["dropped"] == {"chose_prompt": 40}
+    assert summary["choice"]["judged"] == 40
+    assert summary["captions"]["repeats"] == 5
+    assert pd.read_parquet(tmp_path / "s" / "caption_repeats.parquet")["repeat"].tolist() == [1] * 5
+
+
+def test_another_number_of_repeats_makes_neither_captions_nor_models_anew(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_API_KEY", KEY)
+    with GeminiServer(keys=[KEY]) as server:
+
+        def run(repeat: int, sample: int) -> tuple[str, ...]:
+            options = {"captioner": f"gemini@{server.url}", "model": "tfidf", "explain": 0}
+            return yoin.run(
+                pictures,
+                image="image",
+                metric="score",
+                out=tmp_path / "s",
+                repeat=repeat,
+                repeat_sample=sample,
+                **options,
+            ).ran
+
+        run(1, 100)
+        assert len(server.calls) == ROWS
+        assert run(3, 4) == ("repeat", "report")
+        assert len(server.calls) == ROWS + 8
+        assert run(2, 6) == ("repeat", "report")
+        assert len(server.calls) == ROWS + 8 + 2
+        assert len(yoin.Study(tmp_path / "s").frame("caption_repeats.parquet")) == 6
+        assert run(1, 6) == ("repeat", "report")
+        assert len(yoin.Study(tmp_path / "s").frame("caption_repeats.parquet")) == 0
+        assert len(server.calls) == ROWS + 8 + 2

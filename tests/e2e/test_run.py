@@ -109,6 +109,7 @@ def test_the_same_command_again_does_nothing_and_one_changed_option_redoes_what_
         "table",
         "fetch",
         "caption",
+        "repeat",
         "fit",
         "explain",
         "drivers",

@@ -8,19 +8,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from yoin.captions.base import Captioner, call_key
     from yoin.captions.elsewhere import brought
-    from yoin.captions.stage import caption, given, unmade
+    from yoin.captions.repeats import repeat
+    from yoin.captions.stage import caption, captioner_of, given, require_consent, unmade
     from yoin.captions.transfer import export_captions, import_captions
 
-__all__ = ["Captioner", "brought", "call_key", "caption", "export_captions", "given", "import_captions", "unmade"]
+__all__ = [
+    "Captioner", "brought", "call_key", "caption", "captioner_of", "export_captions", "given", "import_captions",
+    "repeat", "require_consent", "unmade",
+]  # fmt: skip
 
 _HOME = {
     "Captioner": "base",
     "brought": "elsewhere",
     "call_key": "base",
     "caption": "stage",
+    "captioner_of": "stage",
     "export_captions": "transfer",
     "given": "stage",
     "import_captions": "transfer",
+    "repeat": "repeats",
+    "require_consent": "stage",
     "unmade": "stage",
 }
 

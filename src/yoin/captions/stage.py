@@ -26,6 +26,8 @@ def caption(
     options: CaptionOptions,
     progress: Progress = silent,
     captioner: Captioner | None = None,
+    repeat: int = 0,
+    also: Sequence[Medium] = (),
 ) -> Captions:
     """Caption every distinct medium that the ledger holds no good caption of.
 
@@ -38,6 +40,8 @@ def caption(
         options: which captioner, how many calls at a time, its quotas, and how much they may cost.
         progress: called with the number of distinct media done and in all, and what is worth knowing of the calls.
         captioner: used in place of the one named in ``options``; it is closed before this returns.
+        repeat: 0 for a medium's caption, 1 and up for further ones of it.
+        also: media of calls that follow these; where consent is asked for, it is for them too.
 
     Returns:
         A row a row of ``media``, in its order; ``calls`` counts the calls made now, tokens and cost what all
@@ -55,18 +59,20 @@ def caption(
     spec = Spec.parse(options.captioner)
     schema = attributes.asked(options)
     if captioner is None:
-        captioner = registry.load("captioners", spec.name)(spec, options)
+        captioner = captioner_of(options)
     if schema is not None:
         captioner = _filling_in(captioner, schema)
     wanted = list(dict.fromkeys(media.rows["media_id"].dropna()))
-    keys = {media_id: _key(media.items[media_id], captioner, spec, options) for media_id in wanted}
+    keys = {media_id: _key(media.items[media_id], captioner, spec, options, repeat) for media_id in wanted}
     known = _known(keys.values(), ledger, schema)
     captions = {media_id: known[key] for media_id, key in keys.items() if key in known}
-    # What was blocked or refused would be so again, at the same price.
-    to_do = [media.items[media_id] for media_id in wanted if _status(captions, media_id) in {"", "failed"}]
-    if options.ask and to_do and (captioner.provider or spec.base_url.startswith("https:")):
-        loop.run(captioner.aclose)
-        raise ConsentError(_what_it_takes(to_do, captioner, options), stage="captions", remedy="agree with --yes")
+    to_do = [media.items[media_id] for media_id in wanted if _is_to_do(captions.get(media_id))]
+    if to_do:
+        try:
+            require_consent([*to_do, *also], captioner, options)
+        except ConsentError:
+            loop.run(captioner.aclose)
+            raise
     captioned = len(wanted) - len(to_do)
     progress(captioned, len(wanted), "")
 
@@ -95,12 +101,37 @@ def caption(
     )
 
 
-def unmade(media: Sequence[Medium], *, ledger: Ledger, options: CaptionOptions, captioner: Captioner) -> list[Medium]:
+def captioner_of(options: CaptionOptions) -> Captioner:
+    """The captioner that ``options`` name, made ready.
+
+    Raises:
+        UsageError: there is none of this name, or it cannot work at all.
+        MissingExtraError: it needs a package that is not installed.
+    """
+    spec = Spec.parse(options.captioner)
+    made: Captioner = registry.load("captioners", spec.name)(spec, options)
+    return made
+
+
+def unmade(
+    media: Sequence[Medium], *, ledger: Ledger, options: CaptionOptions, captioner: Captioner, repeat: int = 0
+) -> list[Medium]:
     """Those of ``media`` that ``captioner`` would be asked for: the ledger has no caption of them, or a failed one."""
     spec = Spec.parse(options.captioner)
-    keys = {medium.media_id: _key(medium, captioner, spec, options) for medium in media}
+    keys = {medium.media_id: _key(medium, captioner, spec, options, repeat) for medium in media}
     known = _known(keys.values(), ledger, attributes.asked(options))
-    return [one for one in media if (made := known.get(keys[one.media_id])) is None or made.status == "failed"]
+    return [one for one in media if _is_to_do(known.get(keys[one.media_id]))]
+
+
+def require_consent(to_do: Sequence[Medium], captioner: Captioner, options: CaptionOptions) -> None:
+    """See that calls which cost money were agreed to.
+
+    Raises:
+        ConsentError: they were not; it says what they would take.
+    """
+    costs = captioner.provider or Spec.parse(options.captioner).base_url.startswith("https:")
+    if options.ask and to_do and costs:
+        raise ConsentError(_what_it_takes(to_do, captioner, options), stage="captions", remedy="agree with --yes")
 
 
 def given(captions: pd.Series) -> Captions:
@@ -125,7 +156,7 @@ def _what_it_takes(to_do: Sequence[Medium], captioner: Captioner, options: Capti
     return f"{who} may cost money, how much is not known"
 
 
-def _key(medium: Medium, captioner: Captioner, spec: Spec, options: CaptionOptions) -> str:
+def _key(medium: Medium, captioner: Captioner, spec: Spec, options: CaptionOptions, repeat: int) -> str:
     settings = dict(captioner.settings)
     if options.longest_side is not None:  # what it sees is part of what decides the text
         settings["longest_side"] = options.longest_side
@@ -138,6 +169,7 @@ def _key(medium: Medium, captioner: Captioner, spec: Spec, options: CaptionOptio
         model=captioner.model_version,
         prompt_id=captioner.prompt_id,
         settings=settings,
+        repeat=repeat,
     )
 
 
@@ -164,8 +196,8 @@ def _storable(made: Caption) -> Caption:
     return replace(made, text=text, reason=reason, model_version=version)
 
 
-def _status(captions: Mapping[str, Caption], media_id: str) -> str:
-    return captions[media_id].status if media_id in captions else ""
+def _is_to_do(known: Caption | None) -> bool:
+    return known is None or known.status == "failed"  # what was blocked or refused would be so again, at the same price
 
 
 def _frame(rows: pd.DataFrame, captions: Mapping[str, Caption], captioner: Captioner) -> pd.DataFrame:

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from yoin.model.ladder import fit, predictors
+    from yoin.model.rivals import cheap_rung, compare_captions
     from yoin.model.signal import assess_signal
 
-__all__ = ["assess_signal", "fit", "predictors"]
+__all__ = ["assess_signal", "cheap_rung", "compare_captions", "fit", "predictors"]
 
-_HOME = {"assess_signal": "yoin.model.signal", "fit": "yoin.model.ladder", "predictors": "yoin.model.ladder"}
+_HOME = {
+    "assess_signal": "yoin.model.signal",
+    "cheap_rung": "yoin.model.rivals",
+    "compare_captions": "yoin.model.rivals",
+    "fit": "yoin.model.ladder",
+    "predictors": "yoin.model.ladder",
+}
 
 
 def __getattr__(name: str) -> object:

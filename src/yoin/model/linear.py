@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from yoin import encoder
+from yoin.features import FeatureEncoder
 from yoin.model.base import HeldOut
 from yoin.model.ridge import Ridge, fit_ridge, least_squares
 from yoin.options import FitOptions
@@ -200,6 +202,48 @@ def predict_given(
     )
     other = text[1] - in_text.predict(given[1])
     return alone, alone + rest.predict(other)
+
+
+def cross_fit(
+    captions: list[str],
+    metrics: np.ndarray,
+    folds: np.ndarray,
+    *,
+    rung: str,
+    features: pd.DataFrame | None,
+    group: np.ndarray | None,
+    weight: np.ndarray | None,
+    embed: Embed | None = None,
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """Out-of-fold predictions of a linear rung for several metrics of the same captions.
+
+    Args:
+        captions: n texts.
+        metrics: (n, t).
+        folds: (n,) the fold in which a row is held out.
+        rung: ``tfidf`` or ``frozen``.
+        features: the user's other columns, n rows, or None.
+        group: (n,) labels of rows that belong together, or None.
+        weight: (n,) above zero, or None.
+        embed: the frozen encoder; the embedded one where not given.
+
+    Returns:
+        two arrays (n, t): predictions from the features alone (None without features), and from the captions or, with
+        features, from both.
+    """
+    alone, with_text = np.zeros_like(metrics), np.zeros_like(metrics)
+    for fold in np.unique(folds):
+        train, other = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        w, g = None if weight is None else weight[train], None if group is None else group[train]
+        model = text_ridge(rung, embed)
+        text = model.learn([captions[row] for row in train]), model.matrix([captions[row] for row in other])
+        if features is None:
+            with_text[other] = fit_ridge(text[0], metrics[train], weight=w, group=g).predict(text[1])
+            continue
+        columns = FeatureEncoder().fit(features.iloc[train])
+        given = columns.transform(features.iloc[train]), columns.transform(features.iloc[other])
+        alone[other], with_text[other] = predict_given(text, given, metrics[train], weight=w, group=g)
+    return None if features is None else alone, with_text
 
 
 def remember(embed: Embed) -> Embed:

@@ -17,7 +17,7 @@ from yoin import encoder
 from yoin.errors import UsageError
 from yoin.features import FeatureEncoder
 from yoin.model.base import outer_folds
-from yoin.model.linear import predict_given, text_ridge
+from yoin.model.linear import cross_fit
 from yoin.model.ridge import fit_ridge
 from yoin.values import Embed, Signal, Verdict
 
@@ -194,22 +194,13 @@ def permutation_p(
     exchanged = exchange((metric - expected) * root, group, permutations, random) / root[:, None]
     metrics = np.hstack([metric[:, None], expected[:, None] + exchanged])  # (n, 1 + permutations)
 
-    first, second = np.zeros_like(metrics), np.zeros_like(metrics)
-    for fold in np.unique(folds):
-        train, other = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        w, g = None if weight is None else weight[train], None if group is None else group[train]
-        model = text_ridge(rung, embed)
-        text = model.learn([captions[row] for row in train]), model.matrix([captions[row] for row in other])
-        if features is None:
-            second[other] = fit_ridge(text[0], metrics[train], weight=w, group=g).predict(text[1])
-            continue
-        columns = FeatureEncoder().fit(features.iloc[train])
-        given = columns.transform(features.iloc[train]), columns.transform(features.iloc[other])
-        first[other], second[other] = predict_given(text, given, metrics[train], weight=w, group=g)
+    alone, with_text = cross_fit(
+        captions, metrics, folds, rung=rung, features=features, group=group, weight=weight, embed=embed
+    )
     counted = root[:, None] ** 2
-    error = np.sum(counted * (metrics - second) ** 2, axis=0)
-    if features is not None:
-        error = error - np.sum(counted * (metrics - first) ** 2, axis=0)
+    error = np.sum(counted * (metrics - with_text) ** 2, axis=0)
+    if alone is not None:
+        error = error - np.sum(counted * (metrics - alone) ** 2, axis=0)
     spread = np.sum(counted * (metrics - np.average(metrics, axis=0, weights=root**2)) ** 2, axis=0)
     found = -error / spread  # R² (less 1), or its gain
     # Equal up to rounding counts as "at least as well".

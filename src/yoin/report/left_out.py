@@ -48,7 +48,8 @@ def steps(summary: Summary) -> tuple[Step, ...]:
     stops = [Step("read", summary.rows.read), Step("with a usable metric", kept)]
     if summary.media.missing is not None:  # an image decides whether a row is used
         stops.append(Step("with a usable image", summary.media.images))
-    stops.append(Step("with a caption", summary.rows.used))
+    stops.append(Step("with a caption", each.ok))
+    stops.append(Step("that played no part in choosing the prompt", summary.rows.used))
     lost = [after for before, after in pairwise(stops) if after.rows < before.rows]
     return (stops[0], *lost) if lost else ()
 

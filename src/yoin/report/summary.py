@@ -119,7 +119,10 @@ class MediaSummary(Record):
 
 
 class CaptionsSummary(Record):
-    """What the captioner was and did; ``describes`` says in one sentence what its captions can hold."""
+    """What the captioner was and did; ``describes`` says in one sentence what its captions can hold.
+
+    ``repeats`` further captions of a sample were made; calls, tokens and cost are with them.
+    """
 
     captioner: str
     describes: str = ""
@@ -129,6 +132,7 @@ class CaptionsSummary(Record):
     missing: Count = 0
     refused: Count = 0
     truncated: Count = 0
+    repeats: Count = 0
     calls: Count = 0
     tokens_in: Count = 0
     tokens_out: Count = 0
@@ -169,6 +173,24 @@ class DriversSummary(Record):
     significant: Count = 0
     uncovered: Number = None
     notes: tuple[str, ...] = ()
+
+
+class ChoiceSummary(Record):
+    """That the prompt was chosen by comparing several, so that ``rows`` that helped to choose it are left out.
+
+    ``prompts`` were compared, ``prompt`` is the study's. Where it was the winner, ``r2`` (``quantity``: with features
+    its gain) with its 95% interval is what the comparison found on ``judged`` rows locked away from the choice.
+    """
+
+    prompt: str
+    prompts: tuple[str, ...]
+    rows: Count
+    quantity: Literal["r2", "gain"]
+    r2: Number = None
+    r2_low: Number = None
+    r2_high: Number = None
+    judged: Count = 0
+    sentence: str
 
 
 class ExplanationsSummary(Record):
@@ -230,6 +252,7 @@ class Summary(Record):
     captions: CaptionsSummary
     models: tuple[ModelSummary, ...]
     signal: SignalSummary
+    choice: ChoiceSummary | None = None
     drivers: DriversSummary = DriversSummary()
     explanations: ExplanationsSummary = ExplanationsSummary()
     missing: MissingSummary | None = None

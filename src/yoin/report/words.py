@@ -161,6 +161,7 @@ def size(value: object) -> str:
 _REASONS = {
     "metric_not_a_number": "the metric is not a number",
     "bad_weight": "the weight is not a number above 0",
+    "chose_prompt": "the row helped to choose the prompt",
 }
 
 

@@ -73,13 +73,28 @@ def load(name_or_file: str, lang: str = "en") -> Prompt:
     return Prompt(name=path.name, lang=lang, id=_id(system, user), system=system, user=user)
 
 
+def purpose(name: str, lang: str = "en") -> str:
+    """What a built-in prompt is for, from its header.
+
+    Raises:
+        UsageError: it is not written in this language.
+    """
+    header = _text(name, lang).partition("\n\n")[0].split("\n")
+    return next(line.removeprefix("for:").strip() for line in header if line.startswith("for:"))
+
+
 def _built_in(name: str, lang: str) -> Prompt:
+    _, _, text = _text(name, lang).partition("\n\n")
+    system, user = _sections(text, name)
+    return Prompt(name=name, lang=lang, id=_id(system, user), system=system, user=user, built_in=True)
+
+
+def _text(name: str, lang: str) -> str:
+    """A built-in prompt's file."""
     resource = files(__name__) / f"{name}.{lang}.txt"
     if not resource.is_file():
         raise UsageError(f"no built-in prompt is written in {lang!r}", stage="captions", remedy="use en or ja")
-    _, _, text = resource.read_text(encoding="utf-8").replace("\r\n", "\n").partition("\n\n")
-    system, user = _sections(text, name)
-    return Prompt(name=name, lang=lang, id=_id(system, user), system=system, user=user, built_in=True)
+    return resource.read_text(encoding="utf-8").replace("\r\n", "\n")
 
 
 def exists(path: Path) -> bool:
