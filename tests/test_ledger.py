@@ -7,13 +7,14 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from yoin.errors import StudyError
-from yoin.ledger import Ledger, MediumRecord, disk_errors
+from yoin.ledger import BatchJob, Ledger, MediumRecord, disk_errors
 from yoin.values import Caption
 
 CAPTION = Caption(
@@ -123,3 +124,20 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
 def test_a_full_disk_is_one_sentence() -> None:
     with pytest.raises(StudyError, match="the disk is full; free some space"), disk_errors("study"):
         Path("/dev/full").write_text("x")
+
+
+def test_a_batch_job_is_remembered_before_it_is_sent_and_holds_its_calls_until_it_is_closed(tmp_path: Path) -> None:
+    job = BatchJob("ours", "", "gemini", "host/model", {"k1": "m1", "k2": "m2"})
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        ledger.intend_batch(job)
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        assert ledger.open_batches() == [job]
+        with pytest.raises(StudyError, match="in a batch job already"):
+            ledger.intend_batch(BatchJob("second", "", "gemini", "host/model", {"k3": "m3", "k2": "m2"}))
+        ledger.name_batch("ours", "batches/1")
+        assert ledger.open_batches() == [replace(job, job="batches/1")]
+        ledger.close_batch("ours", "expired")
+        assert ledger.open_batches() == []
+        again = BatchJob("third", "", "gemini", "host/model", {"k2": "m2"})
+        ledger.intend_batch(again)
+        assert ledger.open_batches() == [again]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
@@ -32,6 +32,13 @@ CREATE TABLE IF NOT EXISTS captions (
     text TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL, model_version TEXT NOT NULL,
     tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, cost_usd REAL NOT NULL, seconds REAL NOT NULL,
     at TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 1, earlier_usd REAL NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batch_jobs (
+    id TEXT PRIMARY KEY, job TEXT NOT NULL, captioner TEXT NOT NULL, endpoint TEXT NOT NULL, state TEXT NOT NULL,
+    at TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batch_calls (
+    key TEXT PRIMARY KEY, id TEXT NOT NULL REFERENCES batch_jobs, media_id TEXT NOT NULL
 ) WITHOUT ROWID;
 """
 _ADDED = {
@@ -83,6 +90,21 @@ class MediumRecord:
     attempts: int = 0
     etag: str = ""
     last_modified: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchJob:
+    """A job of a provider's batch interface whose results are not collected.
+
+    ``id`` is our own, by which the job is found again where the process died before it learned ``job``, the
+    provider's ("" until then). ``calls`` is the media_id of each call key that it holds.
+    """
+
+    id: str
+    job: str
+    captioner: str
+    endpoint: str
+    calls: Mapping[str, str]
 
 
 _MEDIUM_COLUMNS = tuple(field.name for field in fields(MediumRecord))
@@ -191,6 +213,58 @@ class Ledger:
                 raise
             self._db.execute("COMMIT")
             return self._db.total_changes - before
+
+    def intend_batch(self, job: BatchJob) -> None:
+        """Commit a job before it is sent.
+
+        Raises:
+            StudyError: one of its calls is in another job whose results are not collected, or the id is taken.
+        """
+        with self._lock, self._translated():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.execute(
+                    "INSERT INTO batch_jobs (id, job, captioner, endpoint, state, at) VALUES (?, ?, ?, ?, 'open', ?)",
+                    (job.id, job.job, job.captioner, job.endpoint, _now()),
+                )
+                self._db.executemany(
+                    "INSERT INTO batch_calls (key, id, media_id) VALUES (?, ?, ?)",
+                    [(key, job.id, media_id) for key, media_id in job.calls.items()],
+                )
+            except sqlite3.IntegrityError as error:
+                self._db.execute("ROLLBACK")
+                raise StudyError("some of these calls are in a batch job already", stage="ledger") from error
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def name_batch(self, id_: str, job: str) -> None:
+        """Commit what the provider calls the job."""
+        self._write("UPDATE batch_jobs SET job = ? WHERE id = ?", (job, id_))
+
+    def close_batch(self, id_: str, state: str) -> None:
+        """Commit that nothing more comes of the job, once its captions are; its calls may be sent again."""
+        with self._lock, self._translated():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.execute("DELETE FROM batch_calls WHERE id = ?", (id_,))
+                self._db.execute("UPDATE batch_jobs SET state = ? WHERE id = ?", (state, id_))
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def open_batches(self) -> list[BatchJob]:
+        """The jobs whose results are not collected, the first one first."""
+        rows = self._query(
+            "SELECT id, job, captioner, endpoint FROM batch_jobs WHERE state = 'open' ORDER BY at, id", ()
+        )
+        jobs = []
+        for id_, job, captioner, endpoint in rows:
+            calls = self._query("SELECT key, media_id FROM batch_calls WHERE id = ? ORDER BY key", (id_,))
+            jobs.append(BatchJob(id_, job, captioner, endpoint, dict(calls)))
+        return jobs
 
     def _query(self, statement: str, values: Iterable[str]) -> list[tuple[Any, ...]]:
         with self._lock, self._translated(), closing(self._db.execute(statement, tuple(values))) as cursor:
