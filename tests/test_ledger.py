@@ -127,17 +127,17 @@ def test_a_full_disk_is_one_sentence() -> None:
 
 
 def test_a_batch_job_is_remembered_before_it_is_sent_and_holds_its_calls_until_it_is_closed(tmp_path: Path) -> None:
-    job = BatchJob("ours", "", "gemini", "host/model", {"k1": "m1", "k2": "m2"})
+    job = BatchJob("ours", "", "gemini", "host/model", "p", {"k1": "m1", "k2": "m2"})
     with Ledger(tmp_path / "ledger.db") as ledger:
         ledger.intend_batch(job)
     with Ledger(tmp_path / "ledger.db") as ledger:
         assert ledger.open_batches() == [job]
         with pytest.raises(StudyError, match="in a batch job already"):
-            ledger.intend_batch(BatchJob("second", "", "gemini", "host/model", {"k3": "m3", "k2": "m2"}))
+            ledger.intend_batch(BatchJob("second", "", "gemini", "host/model", "p", {"k3": "m3", "k2": "m2"}))
         ledger.name_batch("ours", "batches/1")
         assert ledger.open_batches() == [replace(job, job="batches/1")]
         ledger.close_batch("ours", "expired")
         assert ledger.open_batches() == []
-        again = BatchJob("third", "", "gemini", "host/model", {"k2": "m2"})
+        again = BatchJob("third", "", "gemini", "host/model", "p", {"k2": "m2"})
         ledger.intend_batch(again)
         assert ledger.open_batches() == [again]

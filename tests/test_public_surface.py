@@ -13,7 +13,7 @@ SIGNATURES = {
         "table", "metric", "image", "caption", "captions", "features", "group", "weight", "captioner", "model",
         "explain", "limit",
         "seed", "out", "sheet", "allow_anywhere", "allow_private", "connections", "per_host", "timeout", "retries",
-        "max_bytes", "longest_side", "frames", "refresh", "workers", "prompt", "lang", "attributes", "repeat",
+        "max_bytes", "longest_side", "frames", "refresh", "workers", "batch", "prompt", "lang", "attributes", "repeat",
         "repeat_sample", "temperature", "top_p", "max_output_tokens", "thinking", "media_resolution", "call_timeout",
         "call_retries", "rpm", "tpm", "rpd", "max_cost", "project", "location", "ask", "progress",
     ),

@@ -7,6 +7,7 @@ YoinError
 │   ├── MissingExtraError an optional part is not installed
 │   └── ConsentError      calls that cost money were not agreed to; nothing was spent
 └── NothingLeftError      nothing usable was left to analyse; exit code 3
+    └── PendingError      nothing yet: captions are under way in a batch
 
 What happens to one row (a missing image, a blocked caption) is not an error: it is a record with a
 reason, counted in the summary.
@@ -67,3 +68,7 @@ class NothingLeftError(YoinError):
     """Nothing usable was left to analyse."""
 
     exit_code = 3
+
+
+class PendingError(NothingLeftError):
+    """There is nothing to analyse yet: captions are under way in a batch, and a later run collects them."""

@@ -34,8 +34,8 @@ CREATE TABLE IF NOT EXISTS captions (
     at TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 1, earlier_usd REAL NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batch_jobs (
-    id TEXT PRIMARY KEY, job TEXT NOT NULL, captioner TEXT NOT NULL, endpoint TEXT NOT NULL, state TEXT NOT NULL,
-    at TEXT NOT NULL
+    id TEXT PRIMARY KEY, job TEXT NOT NULL, captioner TEXT NOT NULL, endpoint TEXT NOT NULL,
+    prompt_id TEXT NOT NULL, state TEXT NOT NULL, at TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batch_calls (
     key TEXT PRIMARY KEY, id TEXT NOT NULL REFERENCES batch_jobs, media_id TEXT NOT NULL
@@ -104,6 +104,7 @@ class BatchJob:
     job: str
     captioner: str
     endpoint: str
+    prompt_id: str
     calls: Mapping[str, str]
 
 
@@ -224,8 +225,9 @@ class Ledger:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 self._db.execute(
-                    "INSERT INTO batch_jobs (id, job, captioner, endpoint, state, at) VALUES (?, ?, ?, ?, 'open', ?)",
-                    (job.id, job.job, job.captioner, job.endpoint, _now()),
+                    "INSERT INTO batch_jobs (id, job, captioner, endpoint, prompt_id, state, at)"
+                    " VALUES (?, ?, ?, ?, ?, 'open', ?)",
+                    (job.id, job.job, job.captioner, job.endpoint, job.prompt_id, _now()),
                 )
                 self._db.executemany(
                     "INSERT INTO batch_calls (key, id, media_id) VALUES (?, ?, ?)",
@@ -258,12 +260,12 @@ class Ledger:
     def open_batches(self) -> list[BatchJob]:
         """The jobs whose results are not collected, the first one first."""
         rows = self._query(
-            "SELECT id, job, captioner, endpoint FROM batch_jobs WHERE state = 'open' ORDER BY at, id", ()
+            "SELECT id, job, captioner, endpoint, prompt_id FROM batch_jobs WHERE state = 'open' ORDER BY at, id", ()
         )
         jobs = []
-        for id_, job, captioner, endpoint in rows:
+        for id_, job, captioner, endpoint, prompt_id in rows:
             calls = self._query("SELECT key, media_id FROM batch_calls WHERE id = ? ORDER BY key", (id_,))
-            jobs.append(BatchJob(id_, job, captioner, endpoint, dict(calls)))
+            jobs.append(BatchJob(id_, job, captioner, endpoint, prompt_id, dict(calls)))
         return jobs
 
     def _query(self, statement: str, values: Iterable[str]) -> list[tuple[Any, ...]]:

@@ -69,6 +69,7 @@ def run(
     frames: int = 6,
     refresh: bool = False,
     workers: int | None = None,
+    batch: bool = False,
     prompt: str = "general",
     lang: Literal["en", "ja"] = "en",
     attributes: str | None = None,
@@ -119,6 +120,8 @@ def run(
         frames: looked at in a video.
         refresh: ask servers whether images have changed that are there already.
         workers: captions made at the same time.
+        batch: through the service's batch interface: half the price, and up to a day's wait; the run ends with a
+            `PendingError`, and the next one collects the captions.
         prompt: what a vision-language model is asked: a built-in prompt's name, or a text file.
         lang: the language of built-in prompts and their captions.
         attributes: what it fills in instead of writing freely: built-in attributes' name (``general``), or a TOML file.

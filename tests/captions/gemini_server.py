@@ -1,7 +1,8 @@
 """A loopback server that speaks Gemini's REST protocol, of the Developer API and of Vertex AI, faults included.
 
 Answers are given in the order they were scripted, the last one to all calls that follow; without a script every call
-gets a caption. It records all it is asked. Its File API is in `gemini_files`.
+gets a caption. It records all it is asked. Its File API is in `gemini_files`, its jobs in
+`gemini_batches`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
+from tests.captions.gemini_batches import Batches
 from tests.captions.gemini_files import Files
 
 Json = dict[str, Any]
@@ -112,7 +114,7 @@ class GeminiServer:
     def __init__(self, *, keys: Sequence[str] | None = None, port: int = 0) -> None:
         self.asked: list[Asked] = []
         self.models: Sequence[str] = MODELS
-        self.files = Files(self)
+        self.files, self.batches = Files(self), Batches(self)
         self._keys = keys
         self._script: tuple[Answer, ...] = (caption(),)
         self._of_media: dict[bytes, tuple[Answer, ...]] = {}
@@ -216,8 +218,9 @@ class GeminiServer:
             return error(403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers.")
         if self._keys is not None and sent not in self._keys:
             return bad_key()
-        if (told := self.files.answer(asked)) is not None:
-            return told
+        for interface in (self.batches, self.files):
+            if (told := interface.answer(asked)) is not None:
+                return told
         if asked.model:
             media = next((data for _, data in asked.media if data in self._of_media), b"")
             answers = self._of_media.get(media, self._script)

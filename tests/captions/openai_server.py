@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
+from tests.captions.openai_batches import Batches
+
 _LINGER_NONE = struct.pack("ii", 1, 0)  # closing sends a reset
 _MOST = 1 << 27  # bytes of a request
 
@@ -80,6 +82,7 @@ class OpenAIServer:
         pause: seconds before each answer.
         asked: the calls so far, in their order.
         listed: how often its models were asked for.
+        batches: its files and jobs.
     """
 
     path: ClassVar[str] = "/v1/chat/completions"
@@ -89,6 +92,7 @@ class OpenAIServer:
     pause: float = 0.0
     asked: list[Asked] = field(default_factory=list)
     listed: int = 0
+    batches: Batches = field(default_factory=Batches)
 
     def __post_init__(self) -> None:
         self._answers: list[Answer] = [says("A quiet street at dusk.")]
@@ -136,7 +140,7 @@ class OpenAIServer:
 
     async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        path = lines[0].split(" ")[1]
+        method, path, _ = lines[0].split(" ")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:-2])}
         data = await reader.readexactly(int(headers.get("content-length", 0)))
         await asyncio.sleep(self.pause)
@@ -145,7 +149,12 @@ class OpenAIServer:
             listed = {"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]}
             await Exchange(Asked(headers, {}), writer).reply(200, json.dumps(listed).encode())
             return True
-        exchange = Exchange(Asked(headers, json.loads(data or b"{}")), writer)
+        told = self.batches.answer(method, path, headers, data)
+        if told is not None:
+            await Exchange(Asked(headers, {}), writer).reply(200, told)
+            return True
+        body = json.loads(data) if data and path == self.path else {}
+        exchange = Exchange(Asked(headers, body), writer)
         if path != self.path:
             await exchange.reply(404, b"404 page not found", {"Content-Type": "text/plain"})
             return True

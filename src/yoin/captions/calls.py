@@ -147,7 +147,8 @@ class Calls:
         expected = self._expected_cost(medium)
         self._reserved += expected
         try:
-            made = self._priced(await self._captioner.caption(medium))
+            made = await self._captioner.caption(medium)
+            made = money.with_cost(made, self._captioner.provider, self._captioner.model_version)
         except Throttled as error:
             self._gate.refused(ticket, 0.0 if error.daily else min(error.wait, _LONGEST_WAIT))
             return error
@@ -255,15 +256,6 @@ class Calls:
         provider, model = self._captioner.provider, self._captioner.model_version
         tokens = money.medium_tokens(medium, provider, model, self._options.media_resolution)
         return money.cost(provider, model, tokens + _ASKED_TOKENS, _ASKED_TOKENS)
-
-    def _priced(self, made: Caption) -> Caption:
-        """With its cost: by the model that answered, or where that one has no price by the one asked for."""
-        provider = self._captioner.provider
-        if not provider:
-            return made
-        tokens = made.tokens_in, made.tokens_out
-        cost = money.cost(provider, made.model_version, *tokens) if made.model_version else 0.0
-        return replace(made, cost_usd=cost or money.cost(provider, self._captioner.model_version, *tokens))
 
     def _quota_tokens(self, made: Caption) -> int:
         return made.tokens_in + (0 if self._google() else made.tokens_out)  # Google's quota counts the input

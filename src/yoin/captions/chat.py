@@ -11,10 +11,10 @@ import importlib
 import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
@@ -29,6 +29,8 @@ from yoin.errors import MissingExtraError, UsageError
 from yoin.images import ImageError
 from yoin.options import CaptionOptions, Spec
 from yoin.values import Caption, Medium
+
+T = TypeVar("T")
 
 _AT_ONCE, _AT_ONCE_HERE = 64, 4  # calls, by default: to a service, and to a server on this machine
 _MORE = 4  # times the room of an answer that was cut off
@@ -154,14 +156,9 @@ class Chat(ABC):
             UsageError: the key, the account, the model, an option or the address is not accepted.
         """
         started = time.perf_counter()
-        if not medium.views:
-            return _failed("the video has no frames")
-        try:
-            content = await asyncio.to_thread(self._content, medium)
-        except ImageError as error:
-            return _failed(str(error))
-        except OSError as error:
-            return _failed(f"the file cannot be read ({error.strerror or type(error).__name__})")
+        content = await self._read_content(medium)
+        if isinstance(content, Caption):
+            return content
         spent = self._cut.pop(medium.media_id, None) or _Spent(room=self._options.max_output_tokens)
         while True:
             try:
@@ -198,6 +195,17 @@ class Chat(ABC):
         """Close the connections; a second call does nothing."""
         await self._client.close()
 
+    async def _read_content(self, medium: Medium) -> list[dict[str, object]] | Caption:
+        """The user's message; a failed caption where its files cannot be read."""
+        if not medium.views:
+            return _failed("the video has no frames")
+        try:
+            return await asyncio.to_thread(self._content, medium)
+        except ImageError as error:
+            return _failed(str(error))
+        except OSError as error:
+            return _failed(f"the file cannot be read ({error.strerror or type(error).__name__})")
+
     def _content(self, medium: Medium) -> list[dict[str, object]]:
         """The user's message: its images, and the prompt."""
         seen = pictures(medium, plainly=not self._official)
@@ -211,25 +219,17 @@ class Chat(ABC):
         self, content: list[dict[str, object]], room: int | None, *, changed: tuple[str, ...] = ()
     ) -> Answer | Caption:
         """What the server answers; a caption where it refuses this medium."""
-        body = {name: value for name, value in self._body(content, room).items() if value is not None}
+        body = self._filled(content, room)
         problem: Exception | Caption | None = None
         now = ""
         try:
             async with asyncio.timeout(self._options.call_timeout):
                 answer = await self._call(body)
-        except self._sdk.APIStatusError as error:
-            now = self._changed(error, body, changed)
+        except self._faults as error:
+            if isinstance(error, self._sdk.APIStatusError):
+                now = self._changed(error, body, changed)
             if not now:
-                problem = judged(error, self._asked(body))
-        except (TimeoutError, self._sdk.APITimeoutError):
-            problem = Passing(f"no answer from {self._place} within {self._options.call_timeout:g} s")
-        except self._sdk.APIConnectionError as error:
-            cause = self._safe(str(error.__cause__ or "") or type(error.__cause__).__name__)
-            problem = Passing(f"no connection to {self._place}: {cause}")
-        except ValidationError:
-            problem = Passing(f"what {self._place} answered is no chat completion")
-        except self._sdk.APIError as error:
-            problem = Passing(f"{self._place} failed: {self._safe(error.message)}")
+                problem = self._problem(error, self._options.call_timeout, frozenset(body))
         else:
             if not answer.error:
                 return answer
@@ -241,8 +241,48 @@ class Chat(ABC):
             raise problem
         return problem
 
-    def _asked(self, body: Mapping[str, object]) -> Asked:
-        return Asked(self._place, self.model_version, frozenset(body), bool(self._key), self.variable, self._safe)
+    def _filled(self, content: list[dict[str, object]], room: int | None) -> dict[str, Any]:
+        return {name: value for name, value in self._body(content, room).items() if value is not None}
+
+    async def _reached(self, work: Awaitable[T], *, seconds: float) -> T:
+        """What ``work`` of the batch interface comes to.
+
+        Raises:
+            Passing: a fault of the server or of the way to it, or a timeout.
+            UsageError: the server does not accept it.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                return await work
+        except self._faults as error:
+            problem = self._problem(error, seconds, frozenset())
+            absent = getattr(error, "status_code", 0) in (404, 405, 501)
+        if absent:
+            raise UsageError(f"{self._place} has no batch interface", stage="captions", remedy="leave out --batch")
+        if isinstance(problem, Caption):
+            raise UsageError(
+                f"{self._place} does not take this ({problem.reason})", stage="captions", remedy="leave out --batch"
+            )
+        raise problem
+
+    @property
+    def _faults(self) -> tuple[type[Exception], ...]:
+        return (self._sdk.APIError, TimeoutError, ValidationError)
+
+    def _problem(self, error: Any, seconds: float, names: frozenset[str]) -> Exception | Caption:
+        """What a fault means, in words that hold no key; ``names`` are those of what was sent."""
+        if isinstance(error, self._sdk.APIStatusError):
+            return judged(
+                error, Asked(self._place, self.model_version, names, bool(self._key), self.variable, self._safe)
+            )
+        if isinstance(error, (TimeoutError, self._sdk.APITimeoutError)):
+            return Passing(f"no answer from {self._place} within {seconds:g} s")
+        if isinstance(error, self._sdk.APIConnectionError):
+            cause = self._safe(str(error.__cause__ or "") or type(error.__cause__).__name__)
+            return Passing(f"no connection to {self._place}: {cause}")
+        if isinstance(error, ValidationError):
+            return Passing(f"what {self._place} answered is no chat completion")
+        return Passing(f"{self._place} failed: {self._safe(error.message)}")
 
     def _read(self, answer: Answer) -> tuple[Caption, bool]:
         """The caption in an answer, and whether it was cut off."""

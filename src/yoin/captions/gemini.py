@@ -12,11 +12,13 @@ import re
 import time
 from collections.abc import Awaitable, Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, Self, TypeVar
 
 from yoin.captions import attributes, prompts
 from yoin.captions.base import Passing
 from yoin.captions.gemini_answers import Gone, judge, read, wrong
+from yoin.captions.gemini_batch import GeminiBatches
 from yoin.captions.gemini_connection import connect, no_token
 from yoin.captions.gemini_files import LARGEST, Uploads
 from yoin.captions.pictures import pictures
@@ -100,10 +102,7 @@ class Gemini:
             Passing: a fault of the server or of the way to it, or no answer in time.
             UsageError: the key, the credentials, the account or the model are not usable.
         """
-        try:
-            parts = await self._parts(medium)
-        except (ImageError, OSError) as error:
-            return Caption(text="", status="failed", reason=f"the file cannot be read: {type(error).__name__}")
+        parts = await self._read_parts(medium, upload=self._uploaded)
         if isinstance(parts, Caption):
             return parts
         try:
@@ -111,6 +110,17 @@ class Gemini:
         except Gone:
             self._uploads.forget(medium.media_id)
             raise
+
+    def batches(self) -> GeminiBatches:
+        """The batch interface; a video that is too large to be sent inline goes as its frames."""
+        return GeminiBatches(
+            self._connection.client,
+            self._connection.base_url,
+            self.model_version,
+            self._config,
+            partial(self._read_parts, upload=False),
+            self._translated,
+        )
 
     async def aclose(self) -> None:
         """Delete what was uploaded, and close the connections."""
@@ -137,12 +147,18 @@ class Gemini:
             attempts=2,
         )
 
-    async def _parts(self, medium: Medium) -> list[types.Part] | Caption:
-        """What is sent; a caption where an uploaded video cannot be used."""
+    async def _read_parts(self, medium: Medium, *, upload: bool) -> list[types.Part] | Caption:
+        """What is sent; a caption where the file cannot be read or an uploaded video not be used."""
+        try:
+            return await self._parts(medium, upload)
+        except (ImageError, OSError) as error:
+            return Caption(text="", status="failed", reason=f"the file cannot be read: {type(error).__name__}")
+
+    async def _parts(self, medium: Medium, upload: bool) -> list[types.Part] | Caption:
         from google.genai import types
 
         mime = self._videos.get(medium.mime, "") if medium.is_video else ""
-        if mime and self._uploaded and _VIDEO_BYTES < medium.bytes <= LARGEST:
+        if mime and upload and _VIDEO_BYTES < medium.bytes <= LARGEST:
             file = await self._uploads.put(medium, mime)
             if isinstance(file, Caption):
                 return file
@@ -177,7 +193,12 @@ class Gemini:
         return replace(made, seconds=time.perf_counter() - started)
 
     async def _translated(
-        self, work: Awaitable[T | Exception], *, settings: Collection[str] = (), uploaded: bool = False
+        self,
+        work: Awaitable[T | Exception],
+        *,
+        settings: Collection[str] = (),
+        uploaded: bool = False,
+        seconds: float | None = None,
     ) -> T | Caption:
         """What it comes to. What this raises has no context: the errors of the packages may quote the key."""
         import httpx2
@@ -186,10 +207,10 @@ class Gemini:
 
         outcome: T | Caption | Exception
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(seconds or self._seconds):
                 outcome = await work
         except TimeoutError:
-            outcome = Passing(f"no answer within {self._seconds:g} seconds")
+            outcome = Passing(f"no answer within {seconds or self._seconds:g} seconds")
         except httpx2.HTTPError as error:
             outcome = Passing(f"the connection failed: {type(error).__name__}")
         except GoogleAuthError as error:
@@ -214,6 +235,7 @@ class Vertex(Gemini):
     """
 
     name = "vertex"
+    batches = None  # type: ignore[assignment]  # its batch interface reads from a bucket of Google Cloud
     _uploaded = False
     _videos = Gemini._videos | {"video/quicktime": "video/quicktime"}
 

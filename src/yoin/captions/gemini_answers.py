@@ -45,6 +45,11 @@ def read(body: str, model: str) -> Caption | Passing:
         return Passing("the answer is not JSON")
     if not isinstance(answer, dict):
         return Passing("the answer is malformed")
+    return read_answer(answer, model)
+
+
+def read_answer(answer: Json, model: str) -> Caption:
+    """What the JSON of an answer says; ``model`` is the one asked for."""
     usage = _record(answer.get("usageMetadata"))
     feedback = _record(answer.get("promptFeedback"))
     candidates = _records(answer.get("candidates"))

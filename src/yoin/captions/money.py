@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from yoin.errors import UsageError
-from yoin.values import Medium
+from yoin.values import Caption, Medium
 
 TOKENS_OUT = 150  # a caption of a few sentences
 _MILLION = 1_000_000
@@ -36,6 +36,15 @@ def cost(provider: str, model: str, tokens_in: int, tokens_out: int) -> float:
     if not provider or not (tokens_in or tokens_out):
         return 0.0
     return _price(provider, model, tokens_in, tokens_out) or 0.0
+
+
+def with_cost(made: Caption, provider: str, model: str) -> Caption:
+    """``made`` with its cost: by the model that answered, or where that one has no price by ``model``."""
+    if not provider:
+        return made
+    tokens = made.tokens_in, made.tokens_out
+    by_answer = cost(provider, made.model_version, *tokens) if made.model_version else 0.0
+    return replace(made, cost_usd=by_answer or cost(provider, model, *tokens))
 
 
 def priced(provider: str, model: str) -> bool:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from yoin.captions.chat import Chat
 from yoin.captions.chat_answers import Answer, Models, dislikes
+from yoin.captions.openai_batch import OpenAIBatches
 from yoin.errors import UsageError
 from yoin.options import CaptionOptions, Spec
+from yoin.values import Caption, Medium
 
 _DETAIL = {"low": "low", "medium": "auto", "high": "high"}
 _OTHER_NAME = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
@@ -45,6 +48,19 @@ class OpenAICompatible(Chat):
         # OpenAI knows only the newer name for all its models; others may ignore that one without a word.
         self._limit_name = "max_completion_tokens" if self._official else "max_tokens"
         self._format = self._response_format()
+
+    def batches(self) -> OpenAIBatches:
+        """The batch interface, which not every server has."""
+
+        async def body(medium: Medium) -> dict[str, Any] | Caption:
+            content = await self._read_content(medium)
+            return content if isinstance(content, Caption) else self._filled(content, self._options.max_output_tokens)
+
+        def read(answer: Answer) -> Caption:
+            made, _ = self._read(answer)
+            return replace(made, tokens_in=answer.tokens_in, tokens_out=answer.tokens_out)
+
+        return OpenAIBatches(self._client, body, read, self._safe, self._reached)
 
     def _image(self, mime: str, data: str) -> dict[str, object]:
         image = {"url": f"data:{mime};base64,{data}"}

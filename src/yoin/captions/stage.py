@@ -11,6 +11,7 @@ from yoin import loop, registry
 from yoin.amounts import dollars
 from yoin.captions import attributes, money
 from yoin.captions.base import Captioner, call_key
+from yoin.captions.batch import Batches, pending
 from yoin.captions.calls import Calls, Progressed
 from yoin.captions.structured import Structured, columns
 from yoin.errors import ConsentError, UsageError
@@ -60,35 +61,57 @@ def caption(
     schema = attributes.asked(options)
     if captioner is None:
         captioner = captioner_of(options)
-    if schema is not None:
+    elif schema is not None:
         captioner = _filling_in(captioner, schema)
     wanted = list(dict.fromkeys(media.rows["media_id"].dropna()))
     keys = {media_id: _key(media.items[media_id], captioner, spec, options, repeat) for media_id in wanted}
     known = _known(keys.values(), ledger, schema)
     captions = {media_id: known[key] for media_id, key in keys.items() if key in known}
-    to_do = [media.items[media_id] for media_id in wanted if _is_to_do(captions.get(media_id))]
+    new: list[Caption] = []
+
+    def keep(key: str, media_id: str, prompt_id: str, made: Caption) -> None:
+        ours = keys.get(media_id) == key  # a batch may hold what another table or prompt asked for
+        made = _storable(schema.checked(made) if schema and ours else made)
+        ledger.put_caption(key, media_id, name, prompt_id, made)
+        if ours:
+            captions[media_id] = made
+            new.append(made)
+
+    name, prompt_id = captioner.name, captioner.prompt_id
+    batches = Batches(captioner, options, ledger, keep=keep)
+    under_way: set[str] = set()
+    if batches.open():
+        under_way = _collected(batches, captioner, keys)
+        captioner = captioner_of(options)  # the other one's connections belong to a loop that is over
+        batches = Batches(captioner, options, ledger, keep=keep)
+    to_do = [
+        media.items[media_id]
+        for media_id in wanted
+        if _is_to_do(captions.get(media_id)) and keys[media_id] not in under_way
+    ]
     if to_do:
         try:
             require_consent([*to_do, *also], captioner, options)
         except ConsentError:
             loop.run(captioner.aclose)
             raise
-    captioned = len(wanted) - len(to_do)
+    good = sum(one.status == "ok" for one in captions.values())
+    if options.batch and to_do:
+        left_out = _sent(batches, captioner, to_do, keys)
+        raise pending(batches.open(), good, left_out)
+    captioned = len(wanted) - len(to_do) - len(under_way)
     progress(captioned, len(wanted), "")
 
-    def keep(medium: Medium, made: Caption) -> None:
-        made = _storable(made)
-        ledger.put_caption(keys[medium.media_id], medium.media_id, captioner.name, captioner.prompt_id, made)
-        captions[medium.media_id] = made
-        new.append(made)
+    def keep_call(medium: Medium, made: Caption) -> None:
+        keep(keys[medium.media_id], medium.media_id, prompt_id, made)
 
     def tell(state: Progressed) -> None:
         progress(captioned + state.done, len(wanted), state.note)
 
-    new: list[Caption] = []
-    good = sum(one.status == "ok" for one in captions.values())
-    calls = Calls(captioner, options, to_do, captioned=good, ledger=ledger, keep=keep, tell=tell)
+    calls = Calls(captioner, options, to_do, captioned=good, ledger=ledger, keep=keep_call, tell=tell)
     loop.run(calls.run)
+    if under_way:
+        raise pending(batches.open(), sum(one.status == "ok" for one in captions.values()), 0)
     told = captions if schema is None else {media_id: schema.told(one) for media_id, one in captions.items()}
     return Captions(
         frame=_frame(media.rows, told, captioner),
@@ -101,6 +124,31 @@ def caption(
     )
 
 
+def _collected(batches: Batches, captioner: Captioner, keys: Mapping[str, str]) -> set[str]:
+    """Keep what has come of earlier batches; returns which of ``keys`` are still under way."""
+
+    async def collect() -> None:
+        try:
+            await batches.collect()
+        finally:
+            await captioner.aclose()
+
+    loop.run(collect)
+    return {key for job in batches.open() for key in job.calls} & set(keys.values())
+
+
+def _sent(batches: Batches, captioner: Captioner, to_do: Sequence[Medium], keys: Mapping[str, str]) -> int:
+    """Send what is to do as batches; returns how many media the limit of the cost left out."""
+
+    async def send() -> int:
+        try:
+            return await batches.send(to_do, keys)
+        finally:
+            await captioner.aclose()
+
+    return loop.run(send)
+
+
 def captioner_of(options: CaptionOptions) -> Captioner:
     """The captioner that ``options`` name, made ready.
 
@@ -110,7 +158,8 @@ def captioner_of(options: CaptionOptions) -> Captioner:
     """
     spec = Spec.parse(options.captioner)
     made: Captioner = registry.load("captioners", spec.name)(spec, options)
-    return made
+    schema = attributes.asked(options)
+    return made if schema is None else _filling_in(made, schema)
 
 
 def unmade(
@@ -152,7 +201,7 @@ def _what_it_takes(to_do: Sequence[Medium], captioner: Captioner, options: Capti
         to_do, "", captioner.provider, captioner.model_version, media_resolution=options.media_resolution
     )
     if expected.priced and captioner.provider:
-        return f"{who} will cost about {dollars(expected.cost_usd)}"
+        return f"{who} will cost about {dollars(expected.batch_usd if options.batch else expected.cost_usd)}"
     return f"{who} may cost money, how much is not known"
 
 
@@ -180,6 +229,8 @@ def _known(keys: Iterable[str], ledger: Ledger, schema: attributes.Schema | None
 
 
 def _filling_in(captioner: Captioner, schema: attributes.Schema) -> Captioner:
+    if isinstance(captioner, Structured):
+        return captioner
     try:
         attributes.require_taken(captioner, captioner.name)
     except UsageError:

@@ -28,6 +28,7 @@ class Structured:
         self.concurrency = inner.concurrency
         self.settings: Mapping[str, str | int | float | bool] = inner.settings
         self.provider, self.endpoint = inner.provider, inner.endpoint
+        self.batches = getattr(inner, "batches", None)  # whose answers the stage checks
         self._earlier: dict[str, Caption] = {}  # not as asked, and the second call still to be made
 
     async def caption(self, medium: Medium) -> Caption:
