@@ -25,6 +25,7 @@ FILES = {
     "COMPARED_COLUMNS": "prompt_captions.parquet",
     "PREDICTION_COLUMNS": "predictions.parquet",
     "EXPLANATION_COLUMNS": "explanations.parquet",
+    "INTERACTION_COLUMNS": "interactions.parquet",
     "DRIVER_COLUMNS": "drivers.csv",
     "OCCURRENCE_COLUMNS": "concepts.parquet",
 }

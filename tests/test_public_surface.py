@@ -11,13 +11,14 @@ import yoin
 SIGNATURES = {
     "run": (
         "table", "metric", "image", "caption", "captions", "features", "group", "weight", "captioner", "model",
-        "explain", "limit",
-        "seed", "out", "sheet", "allow_anywhere", "allow_private", "connections", "per_host", "timeout", "retries",
-        "max_bytes", "longest_side", "frames", "refresh", "workers", "batch", "prompt", "lang", "attributes", "repeat",
-        "repeat_sample", "temperature", "top_p", "max_output_tokens", "thinking", "media_resolution", "call_timeout",
-        "call_retries", "rpm", "tpm", "rpd", "max_cost", "project", "location", "ask", "progress",
+        "explain", "budget", "tolerance", "mask", "interactions", "sanity", "limit", "seed", "out", "sheet",
+        "allow_anywhere", "allow_private", "connections", "per_host", "timeout", "retries", "max_bytes",
+        "longest_side", "frames", "refresh", "workers", "batch", "prompt", "lang", "attributes", "repeat",
+        "repeat_sample",
+        "temperature", "top_p", "max_output_tokens", "thinking", "media_resolution", "call_timeout", "call_retries",
+        "rpm", "tpm", "rpd", "max_cost", "project", "location", "ask", "progress",
     ),
-    "explain": ("predict", "texts", "budget", "seed", "progress"),
+    "explain": ("predict", "texts", "budget", "tolerance", "mask", "seed", "progress"),
 }  # fmt: skip
 
 

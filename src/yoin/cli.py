@@ -19,8 +19,8 @@ from yoin.estimate import estimate as forecast
 from yoin.flags import takes
 from yoin.options import (
     CaptionOptions,
-    ChosenOptions,
     CompareOptions,
+    ExplainOptions,
     FetchOptions,
     ModelOptions,
     RepeatOptions,
@@ -47,7 +47,7 @@ OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Th
 
 
 @app.command()
-@takes(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ChosenOptions)
+@takes(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ExplainOptions)
 def run(
     table: TableArgument,
     *,
@@ -71,7 +71,7 @@ def run(
 
 
 @app.command()
-@takes(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ChosenOptions, without=("caption",))
+@takes(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ExplainOptions, without=("caption",))
 def estimate(table: TableArgument, *, folder: OutOption = None, as_json: JsonFlag = False, **given: Any) -> None:
     """What captioning a table would take: calls, tokens, cost and time; nothing is asked. Takes the options of run."""
     terminal.show_forecast(forecast(table, out=folder, **given), as_json)
@@ -101,7 +101,7 @@ def fit(study: StudyArgument, *, as_json: JsonFlag = False, quiet: QuietFlag = F
 
 
 @app.command()
-@takes(ChosenOptions, without=("seed",))
+@takes(ExplainOptions, without=("seed",))
 def explain(study: StudyArgument, *, as_json: JsonFlag = False, quiet: QuietFlag = False, **given: Any) -> None:
     """Explain the predictions of a study."""
     _do_stage(study, "explain", as_json, quiet, **given)

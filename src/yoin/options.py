@@ -143,16 +143,15 @@ class FitOptions(ModelOptions):
     permutations: Annotated[int, Field(ge=19)] = 199
 
 
-class ChosenOptions(SeedOptions):
-    """How many captions are explained."""
+class ExplainOptions(SeedOptions):
+    """How many captions are explained, and how closely."""
 
     explain: Annotated[int, Field(ge=0)] | Literal["all"] = option(200, "How many captions to explain.", "N|all")
-
-
-class ExplainOptions(ChosenOptions):
-    """And how many model calls each may take."""
-
-    budget: Annotated[int, Field(ge=16)] = 256
+    budget: int = option(256, "Model calls that one caption may take.", ge=16)
+    tolerance: float = option(0.0, "Stop once errors are below this share of the largest value.", ge=0)
+    mask: Literal["remove", "token"] = option("remove", "What becomes of words left out.", "remove|token")
+    interactions: int = option(20, "For how many of them pairs of phrases are valued.", "N", ge=0)
+    sanity: bool = option(False, "Compare with a model that learned from a shuffled metric.", stored=False)
 
 
 class DriverOptions(SeedOptions):
@@ -191,7 +190,7 @@ class Spec(Options):
         return cls(name=name.strip(), model=model.strip(), base_url=base_url.strip())
 
 
-class RunOptions(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ChosenOptions):
+class RunOptions(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ExplainOptions):
     """Everything ``yoin run`` was asked for, as stored in ``study.json``; each stage takes its part."""
 
     @property
@@ -221,7 +220,7 @@ class RunOptions(TableOptions, FetchOptions, RepeatOptions, ModelOptions, Chosen
 
     def for_explain(self) -> ExplainOptions:
         """The explain stage's part."""
-        return ExplainOptions(**self._part(ChosenOptions))
+        return ExplainOptions(**self._part(ExplainOptions))
 
     def for_drivers(self) -> DriverOptions:
         """The drivers stage's part."""

@@ -54,6 +54,11 @@ def run(
     captioner: str = "describe",
     model: str = "minilm",
     explain: int | Literal["all"] = 200,
+    budget: int = 256,
+    tolerance: float = 0.0,
+    mask: Literal["remove", "token"] = "remove",
+    interactions: int = 20,
+    sanity: bool = False,
     limit: int | None = None,
     seed: int = 42,
     out: str | Path | None = None,
@@ -105,6 +110,11 @@ def run(
         captioner: ``name[:model][@base_url]``.
         model: the top of the ladder: ``minilm``, ``bert:REPO_OR_DIR``, ``frozen`` or ``tfidf``.
         explain: how many captions to explain, spread over the metric's range.
+        budget: model calls that one caption may take.
+        tolerance: stop at a caption once its standard errors are below this share of its largest value.
+        mask: what becomes of words left out: they are removed, or the model's mask token stands for each.
+        interactions: for how many of the explained captions pairs of phrases are valued.
+        sanity: compare the explanations with those of a model that learned from a shuffled metric.
         limit: use the first rows only.
         seed: of everything random.
         out: the study folder; the table's name with ``.yoin`` in the current folder by default.
@@ -310,7 +320,7 @@ def _bring_up_to_date(study: Study, stage: Stage, options: RunOptions, progress:
         study.fingerprint(stage.reads),
         stage.outside(study, options),
     )
-    if study.fresh(stage.name, key) and not (options.refresh and stage.name == "fetch"):
+    if study.fresh(stage.name, key) and not stage.again(options):
         return False
     start = time.perf_counter()
     facts = stage.work(study, options, key, progress)

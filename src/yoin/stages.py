@@ -19,14 +19,13 @@ from yoin.study import Study
 from yoin.summarise import summarise
 from yoin.values import Media, Medium, Progress, Table
 
-PIECE = 16  # captions explained between two commits
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """A stage: what it reads and makes, which options and code it depends on, and its work.
 
     ``work`` returns facts for ``study.json``. ``outside`` fingerprints inputs that are not artefacts.
+    ``again`` says whether there is work though all is fresh.
     ``retry`` says after the work whether some items failed in a way that may pass: the next run tries those again.
     """
 
@@ -37,6 +36,7 @@ class Stage:
     code: tuple[str, ...]
     work: Callable[[Study, RunOptions, str, Progress], Mapping[str, Any]]
     outside: Callable[[Study, RunOptions], object] = lambda study, options: None
+    again: Callable[[RunOptions], bool] = lambda options: False
     retry: Callable[[Study], bool] = lambda study: False
 
 
@@ -210,33 +210,40 @@ def _fit(study: Study, options: RunOptions, key: str, progress: Progress) -> Map
     }
 
 
-# explanations → explanations.parquet
+# explanations → explanations.parquet, interactions.parquet
 
 
 def _explain(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
-    import pandas as pd
-
     from yoin import explanations, model
 
     chosen = options.for_explain()
     rows = analysed(study, options)
-    wanted = explanations.select_rows(rows["metric"], chosen.explain, chosen.seed)
     folds = study.predictions.drop_duplicates("row_id").set_index("row_id")["fold"]
-    asked = rows.loc[wanted, ["caption"]].join(folds).rename_axis("row_id").reset_index()
-    asked = asked.sort_values(["fold", "row_id"], ignore_index=True)
-    predictors = model.predictors(study.folder / "models")
-    done_so_far = study.work("explain", key)
-    names = []
-    progress(0, len(asked), "")
-    for start in range(0, max(len(asked), 1), PIECE):  # each piece is kept as it is done: a stopped run goes on
-        names.append(f"work/{done_so_far.name}/{start}.parquet")
-        if not (study.folder / names[-1]).exists():
-            piece = asked.iloc[start : start + PIECE]
-            study.write_frame(names[-1], explanations.explain_rows(piece, predictors, options=chosen))
-        progress(min(start + PIECE, len(asked)), len(asked), "")
-    made = pd.concat([study.frame(name) for name in names], ignore_index=True)
-    study.write_frame("explanations.parquet", made)
-    return {"captions": len(wanted), "budget": chosen.budget}
+    if study.fresh("explain", key):
+        facts = study.facts("explain")
+    else:
+        wanted = explanations.select_rows(rows["metric"], chosen.explain, chosen.seed)
+        found = explanations.explain_captions(
+            rows.loc[wanted, ["caption"]].join(folds).rename_axis("row_id").reset_index(),
+            model.predictors(study.folder / "models"),
+            options=chosen,
+            folder=study.work("explain", key),
+            progress=progress,
+        )
+        study.write_frame("explanations.parquet", found.table)
+        study.write_frame("interactions.parquet", found.pairs)
+        facts = found.facts
+    if not options.sanity or study.explanations.empty:
+        return facts
+    table = study.frame("explanations.parquet")
+    asked = rows.loc[table["row_id"].unique(), ["caption"]].join(folds).rename_axis("row_id").reset_index()
+    fold = asked["fold"].mode().iloc[0]  # the fold with the most explained captions
+    learned = rows[(folds.loc[rows.index] != fold).to_numpy()]
+    knows_nothing = model.fit_shuffled(
+        learned["caption"].tolist(), learned["metric"].to_numpy(), options=options.for_fit(), progress=progress
+    )
+    compared = explanations.compare(asked[asked["fold"] == fold], table, knows_nothing, options=chosen)
+    return {**facts, "sanity": compared}
 
 
 # drivers → drivers.csv, drivers.parquet, concepts.parquet
@@ -287,6 +294,7 @@ def _report(study: Study, options: RunOptions, key: str, progress: Progress) -> 
         labels=rows["image"].map(media.shown) if options.image else None,
         predictions=study.predictions,
         explanations=study.explanations,
+        pairs=study.frame("interactions.parquet"),
         images={media_id: medium.picture for media_id, medium in items.items()},
         seconds={media_id: medium.seconds for media_id, medium in items.items()},
         frames={media_id: medium.frames for media_id, medium in items.items()},
@@ -317,6 +325,7 @@ STAGES = (
         code=("media", "videos", "ledger.py"),
         work=_fetch,
         outside=_image_stamps,
+        again=lambda options: options.refresh,
         retry=_may_pass,
     ),
     Stage(
@@ -352,11 +361,12 @@ STAGES = (
     Stage(
         name="explain",
         reads=("table.parquet", "captions.parquet", "predictions.parquet", "models"),
-        makes=("explanations.parquet",),
+        makes=("explanations.parquet", "interactions.parquet"),
         options=RunOptions.for_explain,
         code=("explanations", "model"),
         work=_explain,
         outside=who_chose_prompt,
+        again=lambda options: options.sanity,
     ),
     Stage(
         name="drivers",
@@ -371,7 +381,7 @@ STAGES = (
         name="report",
         reads=(
             "table.parquet", "media.parquet", "captions.parquet", "predictions.parquet", "explanations.parquet",
-            "drivers.parquet", "concepts.parquet",
+            "interactions.parquet", "drivers.parquet", "concepts.parquet",
         ),
         makes=("summary.json", "report.html"),
         options=RunOptions.for_report,

@@ -24,7 +24,7 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
     from yoin.media import REASONS
     from yoin.report import summary as record
 
-    table, fit, explained = study.facts("table"), study.facts("fit"), study.facts("explain")
+    table, fit = study.facts("table"), study.facts("fit")
     captions = study.captions
     statuses = captions["status"].value_counts()
     choice = _choice(study, options)
@@ -33,8 +33,6 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
         dropped["chose_prompt"] = choice.rows
     media = _media(study, options)
     metric = record.summarize_metric(options.metric, rows["metric"])
-    spans = study.explanations.groupby("row_id").agg({"value": "sum", "base_value": "first", "prediction": "first"})
-    residual = (spans["value"] + spans["base_value"] - spans["prediction"]).abs().max() if len(spans) else None
     return record.Summary(
         title=f"What goes with {options.metric} in {options.table.name}",
         metric=metric,
@@ -55,7 +53,9 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
         signal=record.SignalSummary.model_validate(fit["signal"]),
         choice=choice,
         drivers=record.DriversSummary.model_validate(study.facts("drivers")),
-        explanations=record.ExplanationsSummary(**explained, model=fit["model"], additivity_residual=residual),
+        explanations=record.ExplanationsSummary.model_validate(
+            {**study.facts("explain"), **_accuracy(study), "model": fit["model"]}
+        ),
         missing=_missing_captions(study, options),
         reasons={code: REASONS[code] for code in (*dropped, *media.failed) if code in REASONS},
         next_test=record.next_test(study.drivers, metric.sd or 0.0),
@@ -101,6 +101,20 @@ def _calls(study: Study) -> dict[str, object]:
     again = study.facts("repeat")
     added = {name: first[name] + again[name] for name in ("calls", "tokens_in", "tokens_out", "cost_usd")}
     return {**first, **added, "repeats": again["calls"]}
+
+
+def _accuracy(study: Study) -> dict[str, float | None]:
+    """How well the explanations add up, and how sure their spans are."""
+    table = study.explanations
+    sums = table.groupby("row_id").agg({"value": "sum", "base_value": "first", "prediction": "first"})
+    gaps = (sums["value"] + sums["base_value"] - sums["prediction"]).abs()
+    sampled = table[table["std_error"] > 0]
+    return {
+        "additivity_residual": gaps.max() if len(gaps) else None,
+        "std_error": sampled["std_error"].median() if len(sampled) else None,
+        "typical_value": sampled["value"].abs().median() if len(sampled) else None,
+        "paired": study.frame("interactions.parquet")["row_id"].nunique(),
+    }
 
 
 def _counts(reasons: pd.Series) -> dict[str, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,23 @@ Progress: TypeAlias = Callable[[int, int, str], None]
 
 Predict: TypeAlias = Callable[[list[str]], np.ndarray]
 """A model as a function: n texts → float array (n,), in the metric's own unit."""
+
+
+@runtime_checkable
+class QuickPredict(Protocol):
+    """A `Predict` that knows a quicker way, which is a little less exact.
+
+    ``quick`` says what makes it quicker on this machine, such as "bfloat16", and is "" where nothing does.
+    """
+
+    quick: str
+
+    def __call__(self, texts: list[str], /) -> np.ndarray:
+        """The predictions (n,)."""
+
+    def quickly(self, texts: list[str], /) -> np.ndarray:
+        """About the same predictions (n,)."""
+
 
 Embed: TypeAlias = Callable[[list[str]], np.ndarray]
 """A frozen encoder as a function: n texts → float32 array (n, width) of unit rows."""
@@ -33,6 +50,7 @@ REPEAT_COLUMNS = (*CAPTION_COLUMNS, "repeat")
 COMPARED_COLUMNS = ("comparison", "prompt", "part", *CAPTION_COLUMNS)
 PREDICTION_COLUMNS = ("row_id", "model", "fold", "metric", "prediction")
 EXPLANATION_COLUMNS = ("row_id", "start", "end", "text", "value", "base_value", "prediction", "std_error")
+INTERACTION_COLUMNS = ("row_id", "start", "end", "other_start", "other_end", "text", "other_text", "value")
 DRIVER_COLUMNS = (
     "concept", "phrases", "n_with", "n_without", "prevalence", "lift", "lift_low", "lift_high",
     "adjusted", "adjusted_low", "adjusted_high", "unique", "unique_low", "unique_high", "p", "q",

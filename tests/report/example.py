@@ -11,18 +11,23 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
+from yoin.explanations.interactions import Pairwise
+from yoin.explanations.result import to_pairs
 from yoin.language import sentences
 from yoin.options import ReportOptions
 from yoin.report.html import render
 from yoin.report.summary import (
     CaptionsSummary,
     ColumnSummary,
+    DeletionSummary,
     DriversSummary,
     ExplanationsSummary,
     MediaSummary,
     MissingSummary,
     ModelSummary,
+    PrecisionSummary,
     RowsSummary,
+    SanitySummary,
     SignalSummary,
     Summary,
     next_test,
@@ -43,6 +48,7 @@ FACTS = (
     ("富士山", "背景に富士山が見える。", 0.12, 0.2),
 )
 BASE = 6.2
+PAIRED = 10
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ class Example:
     labels: pd.Series | None
     predictions: pd.DataFrame
     explanations: pd.DataFrame
+    pairs: pd.DataFrame
     images: dict[str, Path]
     seconds: dict[str, float]
     frames: dict[str, list[Path]]
@@ -107,7 +114,7 @@ def make_example(
     effects = np.array([effect for _, _, effect, _ in FACTS])
     metric = pd.Series(np.round(BASE + has @ effects + random.normal(0, 0.7, rows), 1), index=range(rows))
     opening = f"A poster {hostile} in portrait format. "
-    captions, files, occurrences, spans, predictions = [], {}, [], [], []
+    captions, files, occurrences, spans, pairs, predictions = [], {}, [], [], [], []
     for row in range(rows):
         said = [sentence for (_, sentence, *_), yes in zip(FACTS, has[row], strict=True) if yes]
         text = opening + " ".join(said)
@@ -128,6 +135,8 @@ def make_example(
             for start, end in sentences(text):
                 value = values.get(text[start:end], 0.0)
                 spans.append((row, start, end, text[start:end], value, BASE, prediction, 0.01))
+        if row < min(explained, PAIRED):
+            pairs.append((row, _pairwise(text, random)))
     table = pd.DataFrame(
         [
             _driver(concept + hostile, has[:, k], metric.to_numpy(), features, k)
@@ -166,7 +175,14 @@ def make_example(
         drivers=DriversSummary(tested=len(table), significant=int((table["q"] < 0.05).sum()), uncovered=0.08,
                                notes=("Near-synonyms are merged with the frozen encoder.",)),
         explanations=ExplanationsSummary(
-            captions=explained, model="minilm" if explained else "", budget=256, additivity_residual=3.1e-7
+            captions=explained, model="minilm" if explained else "", budget=256, additivity_residual=3.1e-7,
+            calls=240 * explained, paired=min(explained, PAIRED), std_error=0.01, typical_value=0.2,
+            precision=PrecisionSummary(
+                kind="bfloat16", texts=320, largest_error=0.004, mean_error=0.001, spread=0.4, rank_correlation=0.9996,
+                used=True,
+            ),
+            deletion=_deletion() if explained else None,
+            sanity=SanitySummary(captions=9, correlation=0.04, size=0.2, passed=True) if explained else None,
         ),
         missing=MissingSummary(
             n_missing=9, difference=-0.6, low=-1.1, high=-0.1, p=0.02,
@@ -198,6 +214,7 @@ def make_example(
         labels=labels,
         predictions=pd.DataFrame(predictions, columns=list(PREDICTION_COLUMNS)),
         explanations=pd.DataFrame(spans, columns=list(EXPLANATION_COLUMNS)),
+        pairs=to_pairs(pairs),
         images=files,
         seconds={
             media_id: 0.0 if place % 3 or not videos else 7.5 * place + 4.2 for place, media_id in enumerate(files)
@@ -208,6 +225,23 @@ def make_example(
             if videos and not place % 3
         },
     )
+
+
+def _pairwise(text: str, random: np.random.Generator) -> Pairwise:
+    """The first sentences of a caption, all others together, and what they add alone and in pairs."""
+    spans = (*sentences(text)[:4], (-1, -1))
+    halves = random.normal(0, 0.1, (len(spans), len(spans)))
+    return Pairwise(text, spans, halves + halves.T)
+
+
+def _deletion() -> DeletionSummary:
+    shares = np.linspace(0, 1, 11)
+    top = BASE + 0.4 * (1 - shares)
+    bow = 0.5 * shares * (1 - shares)
+    return DeletionSummary(
+        captions=20, shares=tuple(shares), highest_first=tuple(top - bow), lowest_first=tuple(top + bow),
+        random=tuple(top), gap=0.08, gap_low=0.05, gap_high=0.11,
+    )  # fmt: skip
 
 
 def _media(rows: int, failed: dict[str, int], videos: bool) -> MediaSummary:

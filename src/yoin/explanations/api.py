@@ -1,10 +1,11 @@
-"""Explain texts with any model, and the captions of a study with the models that never saw them."""
+"""Explain texts with any model."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,6 @@ from yoin.errors import UsageError
 from yoin.explanations.game import Evaluator, Game, play
 from yoin.explanations.result import Explanations, to_table
 from yoin.explanations.shapley import MIN_BUDGET, Attribution, attribute_all, cut
-from yoin.options import ExplainOptions
 from yoin.values import Predict, Progress, silent
 
 # Captions are played together until they may ask for so many texts, or characters, at once.
@@ -23,7 +23,14 @@ GROUP_CHARACTERS = 20_000_000
 
 
 def explain(
-    predict: Predict, texts: Sequence[str], *, budget: int = 256, seed: int = 0, progress: Progress = silent
+    predict: Predict,
+    texts: Sequence[str],
+    *,
+    budget: int = 256,
+    tolerance: float = 0.0,
+    mask: str = "",
+    seed: int = 0,
+    progress: Progress = silent,
 ) -> Explanations:
     """Shapley values of the words and phrases of each text: what they add to the prediction.
 
@@ -35,6 +42,10 @@ def explain(
         texts: what to explain; equal texts are explained once.
         budget: the most texts the model may be asked for to explain one text, at least 16. More give
             smaller standard errors and more phrases refined into words.
+        tolerance: stop asking for a text once the standard errors of its phrases are all below this share of
+            their largest absolute value; 0 to spend the budget.
+        mask: put in the place of each word left out, such as "[MASK]"; the base value is then the prediction
+            for the text with all words masked.
         seed: for the sampling; a text's explanation does not depend on the others.
         progress: told the texts done and all.
 
@@ -48,60 +59,36 @@ def explain(
     given = _checked_texts(texts)
     if budget < MIN_BUDGET:
         raise UsageError(f"the budget is {budget}", stage="explain", remedy=f"give at least {MIN_BUDGET}")
+    if not tolerance >= 0:
+        raise UsageError(f"the tolerance is {tolerance}", stage="explain", remedy="give 0 or more")
     evaluate = Evaluator(predict)
+    settings = Settings(budget=budget, tolerance=tolerance, mask=mask, seed=seed)
+    table = explain_distinct(evaluate, given, settings, progress)
+    return Explanations(table=table, texts=given, calls=evaluate.calls)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How texts are explained; see `explain`."""
+
+    budget: int
+    tolerance: float
+    mask: str
+    seed: int
+
+
+def explain_distinct(
+    evaluate: Evaluator, texts: Sequence[str], settings: Settings, progress: Progress = silent
+) -> pd.DataFrame:
+    """The table of `explain`; equal texts are explained once."""
     places: dict[str, list[int]] = {}
-    for position, text in enumerate(given):
+    for position, text in enumerate(texts):
         places.setdefault(text, []).append(position)
     found: dict[int, Attribution] = {}
-    for attribution in _explain_distinct(evaluate, list(places), budget, seed):
+    for attribution in _attributions(evaluate, list(places), settings):
         found.update(dict.fromkeys(places[attribution.caption], attribution))
-        progress(len(found), len(given), "")
-    return Explanations(table=to_table(sorted(found.items(), key=_position)), texts=given, calls=evaluate.calls)
-
-
-def explain_rows(
-    captions: pd.DataFrame,
-    predictors: Mapping[int, Predict],
-    *,
-    options: ExplainOptions,
-    progress: Progress = silent,
-) -> pd.DataFrame:
-    """The explanations of a study's captions, each by the model of its own fold, which never saw it.
-
-    Args:
-        captions: ``row_id``, ``caption`` and ``fold``, a row a caption to explain.
-        predictors: the model of each fold: fitted on all the other folds.
-        options: the budget for each caption, and the seed.
-        progress: told the captions done and all.
-
-    Returns:
-        `EXPLANATION_COLUMNS`, in the order of ``captions``, in the metric's unit. Equal captions of one
-        fold are explained once.
-
-    Raises:
-        UsageError: a fold has no model, or a model returned something else than one finite number a text.
-    """
-    tables, done = [], 0
-    for fold in sorted(set(captions["fold"].tolist())):
-        rows = captions[captions["fold"] == fold]
-        if fold not in predictors:
-            raise UsageError(f"there is no model of fold {fold}", stage="explain", remedy="fit the model again")
-
-        def told(now: int, _total: int, note: str, before: int = done) -> None:
-            progress(before + now, len(captions), note)
-
-        row_ids = rows["row_id"].to_numpy()
-        table = explain(
-            predictors[fold], rows["caption"].tolist(), budget=options.budget, seed=options.seed, progress=told
-        ).table
-        table["row_id"] = row_ids[table["row_id"].to_numpy()]
-        tables.append(table)
-        done += len(rows)
-    if not tables:
-        return to_table([])
-    table = pd.concat(tables, ignore_index=True)
-    place = pd.Series(np.arange(len(captions)), index=captions["row_id"].to_numpy())
-    return table.iloc[np.argsort(place.loc[table["row_id"]].to_numpy(), kind="stable")].reset_index(drop=True)
+        progress(len(found), len(texts), "")
+    return to_table(sorted(found.items(), key=_position))
 
 
 def select_rows(metric: pd.Series, explain: int | Literal["all"], seed: int) -> list[int]:
@@ -120,12 +107,13 @@ def select_rows(metric: pd.Series, explain: int | Literal["all"], seed: int) -> 
     return sorted(int(ranked[rng.integers(low, high)]) for low, high in itertools.pairwise(edges))
 
 
-def _explain_distinct(evaluate: Evaluator, captions: list[str], budget: int, seed: int) -> Iterator[Attribution]:
+def _attributions(evaluate: Evaluator, captions: list[str], settings: Settings) -> Iterator[Attribution]:
     """The explanations of different captions, in their order; a group of them is held in memory at a time."""
-    for group in _groups(captions, budget):
-        cuts = [cut(caption, budget) for caption in group]
-        plans = attribute_all(cuts, budget=budget, seeds=[_seed(seed, caption) for caption in group])
-        yield from play([Game(players) for players, _ in cuts], plans, evaluate)
+    for group in _groups(captions, settings.budget):
+        cuts = [cut(caption, settings.budget) for caption in group]
+        seeds = [_seed(settings.seed, caption) for caption in group]
+        plans = attribute_all(cuts, budget=settings.budget, seeds=seeds, tolerance=settings.tolerance)
+        yield from play([Game(players, settings.mask) for players, _ in cuts], plans, evaluate)
         evaluate.forget()
 
 

@@ -31,10 +31,12 @@ _DANGLING = " ,;:–—-、，；：([{（「『【“‘"
 class Game:
     """Texts for sets of kept words of one caption.
 
-    All words give the caption itself, untouched, and none the empty text.
+    All words give the caption itself, untouched, and none the empty text. With a ``mask``, that stands in the
+    place of each word left out instead, and all else stays as it is.
     """
 
-    def __init__(self, players: Players) -> None:
+    def __init__(self, players: Players, mask: str = "") -> None:
+        self._mask = mask
         self._caption = players.caption
         self._words = players.words
         gaps = [left[1] < right[0] for left, right in itertools.pairwise(players.words)]
@@ -51,6 +53,8 @@ class Game:
         count = int(kept.sum())
         if count == len(kept):
             return self._caption
+        if self._mask:
+            return self._masked(kept)
         if not count:
             return ""
         edges = np.flatnonzero(np.diff(np.concatenate(([False], kept, [False])).astype(np.int8)))
@@ -61,6 +65,13 @@ class Game:
             pieces.append(self._slice(right, end))
         text = "".join(pieces)
         return text if kept[-1] else text.rstrip(_DANGLING) or text
+
+    def _masked(self, kept: Masks) -> str:
+        pieces, at = [], 0
+        for (start, end), keep in zip(self._words, kept.tolist(), strict=True):
+            pieces += [self._caption[at:start], self._caption[start:end] if keep else self._mask]
+            at = end
+        return "".join([*pieces, self._caption[at:]])
 
     def _slice(self, first: int, last: int) -> str:
         return self._caption[self._words[first][0] : self._words[last - 1][1]]
@@ -78,30 +89,48 @@ class Game:
 class Evaluator:
     """The model behind a memory of the texts it has seen.
 
+    Args:
+        predict: the model.
+        quickly: a quicker way to about the same values, for the texts that need not be exact.
+
     ``calls`` counts the texts sent to the model so far.
     """
 
-    def __init__(self, predict: Predict) -> None:
+    def __init__(self, predict: Predict, quickly: Predict | None = None) -> None:
         self._predict = predict
+        self._quickly = quickly
         self._memory: dict[str, float] = {}
+        self._quick_memory: dict[str, float] = {}
         self.calls = 0
 
-    def __call__(self, texts: Sequence[str]) -> Floats:
-        """The model's values (n,) of n texts; equal texts are sent once.
+    def __call__(self, texts: Sequence[str], exact: Sequence[bool] | None = None) -> Floats:
+        """The model's values (n,) of n texts, all of them or those marked as ``exact`` not by the quicker way.
+
+        Equal texts are sent once.
 
         Raises:
             UsageError: the model returned anything but one finite number a text.
         """
-        new = [text for text in dict.fromkeys(texts) if text not in self._memory]
+        marks = [True] * len(texts) if self._quickly is None or exact is None else exact
+        self._learn(self._predict, self._memory, [text for text, mark in zip(texts, marks, strict=True) if mark])
+        if self._quickly is not None:
+            rest = [text for text, mark in zip(texts, marks, strict=True) if not mark]
+            self._learn(self._quickly, self._quick_memory, rest)
+        known, about = self._memory, self._quick_memory
+        values = [known[text] if mark else about[text] for text, mark in zip(texts, marks, strict=True)]
+        return np.array(values, dtype=np.float64)
+
+    def _learn(self, model: Predict, memory: dict[str, float], texts: Sequence[str]) -> None:
+        new = [text for text in dict.fromkeys(texts) if text not in memory]
         for start in range(0, len(new), MAX_CALL_TEXTS):
             batch = new[start : start + MAX_CALL_TEXTS]
             self.calls += len(batch)
-            self._memory.update(zip(batch, checked(self._predict(list(batch)), batch).tolist(), strict=True))
-        return np.array([self._memory[text] for text in texts], dtype=np.float64)
+            memory.update(zip(batch, checked(model(list(batch)), batch).tolist(), strict=True))
 
     def forget(self) -> None:
         """Drop the memory of all texts but the empty one, which every caption needs."""
         self._memory = {text: value for text, value in self._memory.items() if not text}
+        self._quick_memory.clear()
 
 
 def checked(returned: object, texts: Sequence[str]) -> Floats:
@@ -141,6 +170,7 @@ def play(games: Sequence[Game], plans: Sequence[Plan[Outcome]], evaluate: Evalua
     while answers:
         asked: dict[int, int] = {}
         texts: list[str] = []
+        exact: list[bool] = []  # what values must add up to: the whole caption and the empty one
         for number, answer in answers.items():
             try:
                 masks = next(plans[number]) if answer is None else plans[number].send(answer)
@@ -149,7 +179,8 @@ def play(games: Sequence[Game], plans: Sequence[Plan[Outcome]], evaluate: Evalua
                 continue
             asked[number] = len(masks)
             texts += [games[number].text(mask) for mask in masks]
-        values = evaluate(texts) if texts else np.empty(0)
+            exact += [bool(mask.all() or not mask.any()) for mask in masks]
+        values = evaluate(texts, exact) if texts else np.empty(0)
         answers, start = {}, 0
         for number, count in asked.items():
             answers[number] = values[start : start + count]

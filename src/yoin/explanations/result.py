@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from yoin.errors import UsageError
+from yoin.explanations.interactions import Pairwise
 from yoin.explanations.shapley import Attribution
 from yoin.registry import missing_extra
-from yoin.values import EXPLANATION_COLUMNS
+from yoin.values import EXPLANATION_COLUMNS, INTERACTION_COLUMNS
 
 if TYPE_CHECKING:
     import shap
@@ -51,6 +52,21 @@ def to_table(attributions: Iterable[tuple[int, Attribution]]) -> pd.DataFrame:
         "std_error": np.concatenate([np.empty(0), *(attribution.std_errors for _, attribution in items)]),
     }
     return pd.DataFrame(columns, columns=list(EXPLANATION_COLUMNS))
+
+
+def to_pairs(found: Iterable[tuple[int, Pairwise]]) -> pd.DataFrame:
+    """Rows with `INTERACTION_COLUMNS` for (row_id, pairwise) pairs: each pair once, and each player with itself."""
+    rows = []
+    for row_id, pairwise in found:
+        texts = ["" if start < 0 else pairwise.caption[start:end] for start, end in pairwise.spans]
+        for one, (start, end) in enumerate(pairwise.spans):
+            for other in range(one, len(pairwise.spans)):
+                together = 1 if one == other else 2  # both halves of a pair
+                value = together * float(pairwise.matrix[one, other])
+                rows.append((row_id, start, end, *pairwise.spans[other], texts[one], texts[other], value))
+    table = pd.DataFrame(rows, columns=list(INTERACTION_COLUMNS))
+    kinds = dict.fromkeys(INTERACTION_COLUMNS, "int64") | {"text": "str", "other_text": "str", "value": "float64"}
+    return table.astype(kinds)
 
 
 def to_shap(

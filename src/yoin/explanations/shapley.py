@@ -15,7 +15,7 @@ import numpy as np
 from yoin.explanations.exact import coalitions, context_weights, shapley_values
 from yoin.explanations.game import Floats, Masks, Plan
 from yoin.explanations.players import MAX_PHRASE_WORDS, Players, split
-from yoin.explanations.sampling import draw_pairs, solve
+from yoin.explanations.sampling import draw_pairs, estimate
 
 MIN_BUDGET = 16
 MAX_PHRASES = 64
@@ -23,6 +23,8 @@ _CALLS_A_PHRASE = 3  # fewer calls a phrase leave the regression hardly more row
 _MAX_EXACT_PHRASES = 16
 _MAX_CONTEXT_PAIRS = 32
 _MIN_COMPARED_PAIRS = 4
+_PARTS = (1 / 3, 2 / 3, 1.0)  # of a phrase's pairs: after each the errors are looked at
+_SURE_PAIRS = 1.5  # pairs a phrase, below which the errors themselves are too unsure to stop by
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,13 @@ def cut(caption: str, budget: int) -> tuple[Players, int]:
     return players, share if any(_refinable(first, last) for first, last in players.phrases) else budget
 
 
-def attribute(players: Players, *, share: int, budget: int, rng: np.random.Generator) -> Plan[Attribution]:
-    """Explain one caption with at most ``budget`` calls, ``share`` of them for its phrases."""
+def attribute(
+    players: Players, *, share: int, budget: int, rng: np.random.Generator, tolerance: float = 0.0
+) -> Plan[Attribution]:
+    """Explain one caption with at most ``budget`` calls, ``share`` of them for its phrases.
+
+    Fewer are made where the phrases' standard errors are all below ``tolerance`` times their largest absolute value.
+    """
     count = len(players.words)
     table = _Table()
     ends = np.array([[False] * count, [True] * count], dtype=np.bool_)  # no words, all words
@@ -101,10 +108,10 @@ def attribute(players: Players, *, share: int, budget: int, rng: np.random.Gener
         return Attribution(players.caption, ((0, 0),), np.zeros(1), np.zeros(1), base, base)
 
     phrase_of = np.repeat(np.arange(len(players.phrases)), [last - first for first, last in players.phrases])
-    values, errors = yield from _phrase_values(table, phrase_of, ends, share, rng)
+    values, errors, saved = yield from _phrase_values(table, phrase_of, ends, share, rng, tolerance)
     base, prediction = table.values(ends).tolist()
 
-    refinements = _choose(table, players, phrase_of, values, _all_fit(len(players.phrases), share), budget, rng)
+    refinements = _choose(table, players, phrase_of, values, _all_fit(len(players.phrases), share), budget - saved, rng)
     yield from table.ask()
 
     spans: dict[int, tuple[int, int]] = {}  # by first word
@@ -131,21 +138,29 @@ def _all_fit(phrases: int, share: int) -> bool:
 
 
 def _phrase_values(
-    table: _Table, phrase_of: np.ndarray, ends: Masks, share: int, rng: np.random.Generator
-) -> Generator[Masks, Floats, tuple[Floats, Floats]]:
-    """Shapley values (k,) of the phrases and their standard errors (k,), 0 where exact."""
+    table: _Table, phrase_of: np.ndarray, ends: Masks, share: int, rng: np.random.Generator, tolerance: float
+) -> Generator[Masks, Floats, tuple[Floats, Floats, int]]:
+    """Shapley values (k,) of the phrases and their standard errors (k,), 0 where exact; calls saved of ``share``."""
     phrases = int(phrase_of[-1]) + 1
     if _all_fit(phrases, share):
         masks = coalitions(phrases)[:, phrase_of]
         table.waiting |= table.unknown(masks)
         yield from table.ask()
-        return shapley_values(table.values(masks)), np.zeros(phrases)
+        return shapley_values(table.values(masks)), np.zeros(phrases), 0
     pairs = draw_pairs(phrases, min((share - 2) // 2, 2 ** (phrases - 1) - 1), rng)
     masks = pairs.coalitions[:, phrase_of]
-    table.waiting |= table.unknown(np.concatenate([ends, masks, ~masks]))
-    yield from table.ask()
-    base, prediction = table.values(ends)
-    return solve(pairs, table.values(masks), table.values(~masks), float(prediction - base))
+    table.waiting |= table.unknown(ends)
+    for part in _PARTS if tolerance else _PARTS[-1:]:
+        rows = pairs.first(part)
+        table.waiting |= table.unknown(np.concatenate([masks[rows], ~masks[rows]]))
+        yield from table.ask()
+        base, prediction = table.values(ends)
+        some = pairs.take(rows)
+        values, errors = estimate(some, table.values(masks[rows]), table.values(~masks[rows]), float(prediction - base))
+        determined = len(rows) >= _SURE_PAIRS * phrases
+        if determined and errors.max() <= tolerance * np.abs(values).max():
+            break
+    return values, errors, 2 * (len(masks) - len(rows))
 
 
 def _choose(
@@ -229,9 +244,11 @@ def _word_values(
     return value / count + differences.mean(axis=0), np.hypot(errors, error / count)
 
 
-def attribute_all(cuts: Sequence[tuple[Players, int]], *, budget: int, seeds: Sequence[int]) -> list[Plan[Attribution]]:
+def attribute_all(
+    cuts: Sequence[tuple[Players, int]], *, budget: int, seeds: Sequence[int], tolerance: float = 0.0
+) -> list[Plan[Attribution]]:
     """One plan a caption, each with a random generator of its own."""
     return [
-        attribute(players, share=share, budget=budget, rng=np.random.default_rng(seed))
+        attribute(players, share=share, budget=budget, rng=np.random.default_rng(seed), tolerance=tolerance)
         for (players, share), seed in zip(cuts, seeds, strict=True)
     ]

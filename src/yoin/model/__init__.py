@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from yoin.model.ladder import fit, predictors
     from yoin.model.rivals import cheap_rung, compare_captions
+    from yoin.model.shelf import fit_shuffled
     from yoin.model.signal import assess_signal
 
-__all__ = ["assess_signal", "cheap_rung", "compare_captions", "fit", "predictors"]
+__all__ = ["assess_signal", "cheap_rung", "compare_captions", "fit", "fit_shuffled", "predictors"]
 
 _HOME = {
     "assess_signal": "yoin.model.signal",
     "cheap_rung": "yoin.model.rivals",
     "compare_captions": "yoin.model.rivals",
     "fit": "yoin.model.ladder",
+    "fit_shuffled": "yoin.model.shelf",
     "predictors": "yoin.model.ladder",
 }
 

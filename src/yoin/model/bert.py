@@ -28,6 +28,8 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, 
 from yoin import encoder
 from yoin.errors import UsageError
 from yoin.model.base import HeldOut, inner_split
+from yoin.model.quick import TOKENS_A_BATCH, halved, has_bfloat16, outputs
+from yoin.model.tokens import Tokens
 from yoin.options import FitOptions
 from yoin.values import Progress, silent
 
@@ -75,6 +77,8 @@ class _Fitted:
     mean: float
     sd: float
     window: int
+    tokens: Tokens | None = None
+    halved: nn.Module | None = None
 
 
 class BertRegressor:
@@ -131,10 +135,34 @@ class BertRegressor:
 
     def predict(self, captions: list[str]) -> np.ndarray:
         """Predictions (n,) in the metric's unit."""
+        return self._predict(self._ready().network, captions, encoder.TOKENS_A_BATCH)
+
+    def predict_quickly(self, captions: list[str]) -> np.ndarray:
+        """The same in bfloat16, about twice as fast (more with AMX), where the processor has it; else as `predict`."""
+        fitted = self._ready()
+        if not has_bfloat16():
+            return self.predict(captions)
+        if fitted.halved is None:
+            fitted.halved = halved(fitted.network, "body")
+        return self._predict(fitted.halved, captions, TOKENS_A_BATCH)
+
+    @property
+    def quick(self) -> str:
+        """What makes `predict_quickly` quicker here; "" where nothing does."""
+        return "bfloat16" if has_bfloat16() else ""
+
+    @property
+    def mask_token(self) -> str:
+        """What the encoder was trained to read as a word left out; "" where it knows none."""
+        return str(self._ready().tokenizer.mask_token or "")
+
+    def _predict(self, network: nn.Module, captions: list[str], tokens: int) -> np.ndarray:
         fitted = self._ready()
         distinct = list(dict.fromkeys(captions))
-        ids = encoder.tokenize(fitted.tokenizer, distinct, fitted.window) if distinct else []
-        value = _outputs(fitted.network, ids, fitted.tokenizer.pad_token_id) * fitted.sd + fitted.mean
+        if fitted.tokens is None:
+            fitted.tokens = Tokens(fitted.tokenizer, fitted.window)
+        ids = fitted.tokens.ids(distinct)
+        value = outputs(network, ids, fitted.tokenizer.pad_token_id, tokens) * fitted.sd + fitted.mean
         position = {text: row for row, text in enumerate(distinct)}
         return value[[position[text] for text in captions]]
 
@@ -267,20 +295,12 @@ class _Training:
 
     def _error(self, network: nn.Module, rows: np.ndarray) -> float:
         """Weighted mean squared error on ``rows``."""
-        output = _outputs(network, [self.ids[row] for row in rows], self.pad)
+        output = outputs(network, [self.ids[row] for row in rows], self.pad)
         return float(np.average((output - self.metric[rows]) ** 2, weights=self.weight[rows]))
 
 
 def _weights(network: nn.Module) -> dict[str, torch.Tensor]:
     return copy.deepcopy(network.state_dict())
-
-
-def _outputs(network: nn.Module, ids: list[list[int]], pad: int | None) -> np.ndarray:
-    value = np.empty(len(ids))
-    with torch.inference_mode():
-        for batch in encoder.batches([len(item) for item in ids]):
-            value[batch] = network(*encoder.padded([ids[row] for row in batch], pad)).numpy()
-    return value
 
 
 def _pooled(network: _Network, ids: list[list[int]], pad: int | None) -> np.ndarray:
@@ -364,9 +384,4 @@ def _no_bars() -> Iterator[None]:
 
 def _half_precision() -> contextlib.AbstractContextManager[object]:
     """bfloat16 for the matrix products of training, where the processor has them: twice as fast there."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=_has_bfloat16())
-
-
-def _has_bfloat16() -> bool:
-    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(probe()) if probe else False
+    return torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16())

@@ -23,9 +23,10 @@ from yoin.model.base import HeldOut, Meter, Regressor
 from yoin.model.linear import FrozenRidge, TfidfRidge, predict_given, remember, text_ridge
 from yoin.model.parts import Part, Parts
 from yoin.model.ridge import fit_ridge
+from yoin.model.shelf import FoldModel, Shelf
 from yoin.model.signal import PLUS, assess_signal, group_labels, r2_interval
 from yoin.options import FitOptions, Spec
-from yoin.values import PREDICTION_COLUMNS, Embed, Fit, Predict, Progress, Rung, silent
+from yoin.values import PREDICTION_COLUMNS, Embed, Fit, Progress, Rung, silent
 
 LINEAR = ("tfidf", "frozen")
 # Rough shares of the time, for the progress only.
@@ -158,7 +159,7 @@ def fit(
     )
 
 
-def predictors(folder: Path) -> dict[int, Predict]:
+def predictors(folder: Path) -> dict[int, FoldModel]:
     """Each fold's captions-only model as a function of texts, by fold; read when first called.
 
     A row's caption given to the function of the row's fold gives its out-of-fold prediction.
@@ -170,19 +171,8 @@ def predictors(folder: Path) -> dict[int, Predict]:
         about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise StudyError(f"there are no fitted models in {folder}", stage="model", remedy="run: yoin fit") from error
-    kind = registry.load("models", Spec.parse(about["model"]).name)
-    return {fold: _lazy(kind, folder / f"fold-{fold}") for fold in about["folds"]}
-
-
-def _lazy(kind: type[Regressor], folder: Path) -> Predict:
-    loaded: list[Regressor] = []
-
-    def predict(texts: list[str]) -> np.ndarray:
-        if not loaded:
-            loaded.append(kind.load(folder))
-        return loaded[0].predict(texts)
-
-    return predict
+    shelf = Shelf(registry.load("models", Spec.parse(about["model"]).name))
+    return {fold: FoldModel(shelf, folder / f"fold-{fold}") for fold in about["folds"]}
 
 
 def _checked(

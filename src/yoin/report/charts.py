@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from yoin.report.summary import Bin, ModelSummary
+from yoin.report.summary import Bin, DeletionSummary, ModelSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,3 +164,34 @@ def bars(histogram: Sequence[Bin], *, width: float = 220, height: float = 44) ->
         tall = round(max(height * each.count / tallest, 1.0 if each.count else 0.0), 1)
         drawn.append(Bar(round(place * step, 2), round(height - tall, 1), round(max(step - 1, 0.5), 2), tall))
     return tuple(drawn)
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionChart:
+    """Three lines from left (nothing is out) to right (everything is), as points of SVG polylines.
+
+    ``ticks`` are of the height, in the metric's unit: `Tick.x` holds their place from the top.
+    """
+
+    width: float
+    height: float
+    left: float
+    bottom: float
+    ticks: tuple[Tick, ...]
+    highest_first: str
+    lowest_first: str
+    random: str
+
+
+def deletion_chart(deletion: DeletionSummary, *, width: float = 460, height: float = 180) -> DeletionChart:
+    """Lay the deletion curves out."""
+    lines = (deletion.highest_first, deletion.lowest_first, deletion.random)
+    low, high = min(map(min, lines)), max(map(max, lines))
+    air = 0.06 * (high - low) or max(abs(high), 1.0) * 0.01
+    left, bottom = 52.0, height - 34
+    across, up = Scale(0, 1, left, width - 8), Scale(low - air, high + air, bottom, 8)
+    drawn = [
+        " ".join(f"{across(share)},{up(value)}" for share, value in zip(deletion.shares, line, strict=True))
+        for line in lines
+    ]
+    return DeletionChart(width, height, left, bottom, tuple(up.ticks()), *drawn)

@@ -24,6 +24,7 @@ from yoin.report.payload import (
     concept_rows,
     first_rows,
     ordered_drivers,
+    read_pairs,
     read_rows,
     rows_that_fit,
 )
@@ -70,6 +71,7 @@ def render(
     labels: pd.Series | None,
     predictions: pd.DataFrame,
     explanations: pd.DataFrame,
+    pairs: pd.DataFrame,
     images: Mapping[str, Path],
     max_pixels: int,
     options: ReportOptions,
@@ -89,6 +91,7 @@ def render(
         labels: a short text for each row by row_id, such as the image cell, or ``None``.
         predictions: out-of-fold predictions, with `yoin.values.PREDICTION_COLUMNS`.
         explanations: spans, with `yoin.values.EXPLANATION_COLUMNS`; offsets are code points.
+        pairs: pairs of phrases, with `yoin.values.INTERACTION_COLUMNS`.
         images: the files of the media by media_id, of a video its poster; empty where there are none.
         max_pixels: larger images are not decoded.
         options: how much is shown.
@@ -119,6 +122,7 @@ def render(
         holders=holders,
         examples=examples,
         occurrences=occurrences,
+        pairs=read_pairs(pairs, rows),
         thumbs=thumbs.urls,
         lengths=lengths,
         strips=strips,
@@ -140,6 +144,7 @@ def render(
         unit=unit,
         best=_judged(summary),
         ladder=charts.ladder_chart(summary.models) if summary.models else None,
+        deletion=charts.deletion_chart(summary.explanations.deletion) if summary.explanations.deletion else None,
         histogram=charts.bars(summary.metric.histogram),
         drivers=lines,
         driver_scale=scale,

@@ -114,6 +114,33 @@ def _explained(explanations: pd.DataFrame, captions: Mapping[int, str]) -> dict[
     return found
 
 
+def read_pairs(pairs: pd.DataFrame, rows: Mapping[int, Row]) -> dict[int, dict[str, object]]:
+    """The phrases of each caption whose pairs were valued, and their matrix, by row_id.
+
+    ``spans`` holds a (start, end) in UTF-16 offsets for each phrase, None for all others together; ``values`` a row
+    for each, from the diagonal on: what it adds alone, and then what each pair with a later one adds together.
+    """
+    found: dict[int, dict[str, object]] = {}
+    for key, table in pairs.groupby("row_id", sort=True):
+        row_id = int(str(key))
+        if row_id not in rows:
+            continue
+        offsets = utf16_offsets(rows[row_id].caption)
+        last = len(offsets) - 1
+        spans = list(dict.fromkeys(zip(table["start"].tolist(), table["end"].tolist(), strict=True)))
+        place = {span: number for number, span in enumerate(spans)}
+        values: list[list[float | None]] = [[] for _ in spans]
+        for start, end, value in table[["start", "end", "value"]].itertuples(index=False, name=None):
+            values[place[start, end]].append(_short(number_of(value)))
+        found[row_id] = {
+            "spans": [
+                None if start < 0 else [offsets[min(start, last)], offsets[min(end, last)]] for start, end in spans
+            ],
+            "values": values,
+        }
+    return found
+
+
 def concept_rows(occurrences: pd.DataFrame, concepts: Sequence[str], rows: Mapping[int, Row]) -> list[list[int]]:
     """For every concept the row_ids, sorted, whose captions hold it; mentions under a negation do not count."""
     asserted = occurrences[~occurrences["negated"].astype(bool) & occurrences["row_id"].isin(list(rows))]
@@ -207,6 +234,7 @@ def build_payload(
     holders: Sequence[Sequence[int]],
     examples: Sequence[Examples],
     occurrences: pd.DataFrame,
+    pairs: Mapping[int, Mapping[str, object]],
     thumbs: Mapping[str, str],
     lengths: Mapping[str, str],
     strips: Mapping[str, Sequence[str]],
@@ -223,6 +251,7 @@ def build_payload(
         holders: the row_ids that hold each concept.
         examples: the rows shown for each concept.
         occurrences: a table with `yoin.values.OCCURRENCE_COLUMNS`.
+        pairs: what `read_pairs` made.
         thumbs: data URLs by media_id.
         lengths: how long each video is, in words, by media_id.
         strips: data URLs of its frames in the order of time, by media_id, where they are shown.
@@ -288,6 +317,7 @@ def build_payload(
             for row in chosen
             if row.explained
         },
+        "pairs": {str(place[row_id]): found for row_id, found in pairs.items() if row_id in place},
         "drivers": drivers,
     }
 

@@ -75,6 +75,13 @@ class Unit:
         text = self.plain(number)
         return text if text.startswith("−") or number == 0 or float(_ascii(text)) == 0 else f"+{text}"
 
+    def further(self, value: object) -> str:
+        """``value`` with two more places: what is small beside the metric."""
+        number = number_of(value)
+        if number is None or self.decimals < 0:
+            return self.plain(number)
+        return _minus(f"{number:,.{self.decimals + 2}f}")
+
     def range(self, low: object, high: object) -> str:
         """An interval, such as "0.21 to 0.63"."""
         return f"{self.plain(low)} to {self.plain(high)}"

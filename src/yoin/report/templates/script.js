@@ -212,6 +212,7 @@
       facts.append(el("p", { class: "legend" }, el("span", {}, el("span", { class: "u" }, " raises"), " the prediction (red, solid line)"),
         el("span", {}, el("span", { class: "d" }, " lowers"), " it (blue, dashed line)"), el("span", {}, "stronger colour: larger share")));
       facts.append(waterfall(explained, data.actual[row]));
+      if (data.pairs[row]) facts.append(together(data.pairs[row], data.caption[row]));
     } else {
       facts.append(el("p", { class: "quiet" }, "This caption is not among the explained ones."));
     }
@@ -251,6 +252,23 @@
     // Text of the piece is looked up by its offsets; the waterfall below lists the values for those who cannot see a title.
     for (const span of spans) span.text = text.slice(span[0], span[1]);
     return line;
+  }
+  // What a phrase adds alone (on the diagonal) and what each pair adds together: the largest phrases, and the rest as one.
+  function together({ spans, values }, text) {
+    const name = (span) => span ? text.slice(span[0], span[1]).trim() || "(blank)" : "all the rest";
+    const most = Math.max(...values.flat().map(Math.abs), 0);
+    const cell = (value, alone) => {
+      const share = most ? Math.abs(value) / most : 0, side = value > 0 ? "u" : "d";
+      const strength = share < 0.06 ? "" : side + Math.min(4, 1 + Math.floor(share * 4));
+      return el("td", { class: (strength + (alone ? " alone" : "")).trim() }, signed(value));
+    };
+    const head = el("tr", {}, el("td", {}), ...spans.map((span) => el("th", { scope: "col", dir: "auto" }, name(span))));
+    const lines = spans.map((span, one) => el("tr", {}, el("th", { scope: "row", dir: "auto" }, name(span)),
+      ...spans.map((_, other) => other < one ? el("td", {}) : cell(values[one][other - one], other === one))));
+    return el("details", {}, el("summary", {}, "Phrases together"),
+      el("p", { class: "quiet" }, "On the diagonal what a phrase adds alone, elsewhere what two add together beyond that. All of them and the base value make the prediction."),
+      el("div", { class: "scroll", role: "region", "aria-label": "Phrases together", tabindex: "0" },
+        el("table", { class: "pairs" }, el("thead", {}, head), el("tbody", {}, ...lines))));
   }
   function waterfall(explained, actual) {
     const spans = [...explained.spans].sort((a, b) => Math.abs(b[2]) - Math.abs(a[2]) || a[0] - b[0]);
