@@ -10,6 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from yoin.explanations.japanese import is_cjk, is_japanese, phrase_starts, word_starts
 from yoin.language import FUNCTION_WORDS, NEGATIONS, words
 
 MAX_PHRASE_WORDS = 5
@@ -17,7 +18,6 @@ _USUAL_PHRASE_WORDS = 4
 _USUAL_CONTENT_WORDS = 3
 
 _CHUNK = re.compile(r"\S+")
-_HIRAGANA = re.compile(r"[\u3040-\u309f]+")
 # A phrase never reaches over one of these.
 _BREAKS = re.compile(r"[,;:.!?…–—()\[\]{}|。、！？；：，．・「」『』（）【】،؛؟।]")
 _NEWLINE = re.compile(r"[\n\r\u2028\u2029]")
@@ -55,11 +55,11 @@ def split(caption: str, *, max_phrases: int = 64) -> Players:
     """Cut ``caption`` into at most ``max_phrases`` phrases (at least 1) of words.
 
     English phrases are content words with the function words that introduce them, four words at most as a
-    rule and five where a negation would lose its noun; Japanese ones end after their particles; any other
-    language is cut at punctuation and after three words. Where there are too many, neighbours are merged
-    into phrases of about equal length.
+    rule and five where a noun or a negation's noun would be lost; Japanese ones are bunsetsu, joined to what they
+    describe; any other language is cut at punctuation and after three words. Where there are too many, neighbours
+    are merged into phrases of about equal length.
     """
-    units = _units(caption)
+    units = _joined(caption, _units(caption)) if is_japanese(caption) else _units(caption)
     spans, phrases = _with_bound_negations(caption, units, _merged(_phrases(caption, units), max_phrases))
     return Players(caption, tuple(spans), tuple(phrases))
 
@@ -120,6 +120,20 @@ def _units(text: str) -> list[_Unit]:
     return units
 
 
+def _joined(text: str, units: list[_Unit]) -> list[_Unit]:
+    """Japanese words whole, of units cut where the script changes: 赤 and い are 赤い."""
+    starts = word_starts(text)
+    found = units[:1]
+    for unit in units[1:]:
+        last = found[-1]
+        touching = last.core_end == unit.core_start and unit.core_start not in starts
+        if touching and is_cjk(text[last.core_end - 1]) and is_cjk(text[unit.core_start]):
+            found[-1] = _Unit(last.start, unit.end, last.core_start, unit.core_end)
+        else:
+            found.append(unit)
+    return found
+
+
 def _chunk_units(text: str, start: int, end: int, cores: list[tuple[int, int]]) -> list[_Unit]:
     """The units of one stretch without blanks that has at least one word."""
     units = [_Unit(start, end, *cores[0])]
@@ -155,19 +169,18 @@ def _phrases(text: str, units: list[_Unit]) -> list[tuple[int, int]]:
     phrases: list[tuple[int, int]] = []
     start = content = 0
     negated = False
+    japanese = phrase_starts(text) if is_japanese(text) else None
     for position, unit in enumerate(units):
         core = text[unit.core_start : unit.core_end]
         lower = core.lower().replace("’", "'")
         negation, function = lower in NEGATIONS, lower in FUNCTION_WORDS
-        particle = _HIRAGANA.fullmatch(core) is not None
+        cjk = japanese is not None and is_cjk(core[:1])
         length = position - start
         if position:
             previous = units[position - 1]
             broken = _broken(text, previous, unit)
-            if particle:
-                begins = length >= MAX_PHRASE_WORDS
-            elif _HIRAGANA.fullmatch(text, previous.core_start, previous.core_end):
-                begins = True
+            if japanese is not None and (cjk or is_cjk(text[previous.core_start])):
+                begins = unit.core_start in japanese or length >= MAX_PHRASE_WORDS
             elif negation:
                 begins = content > 0 or length >= 2
             elif function:
@@ -175,12 +188,12 @@ def _phrases(text: str, units: list[_Unit]) -> list[tuple[int, int]]:
             elif negated or not content:
                 begins = length >= MAX_PHRASE_WORDS
             else:
-                begins = length >= _USUAL_PHRASE_WORDS or content >= _USUAL_CONTENT_WORDS
+                begins = length >= MAX_PHRASE_WORDS or content >= _USUAL_CONTENT_WORDS
             if broken or begins:
                 _close(phrases, start, position, content > 0 or negated, text, units)
                 start, content, negated = position, 0, False
         negated |= negation
-        content += not (negation or function or particle)
+        content += not (negation or function)
     if units:
         _close(phrases, start, len(units), content > 0 or negated, text, units)
     return phrases
@@ -190,7 +203,7 @@ def _close(
     phrases: list[tuple[int, int]], start: int, end: int, meaningful: bool, text: str, units: list[_Unit]
 ) -> None:
     """Add the phrase [start, end); function words that introduce nothing ("a dog looking up") join what they follow."""
-    if not meaningful and phrases and not _HIRAGANA.match(text, units[start].core_start):
+    if not meaningful and phrases:
         first = phrases[-1][0]
         if (
             end - first <= MAX_PHRASE_WORDS
