@@ -153,6 +153,12 @@ def test_an_image_opens_with_its_explanation_and_leads_to_its_drivers(visit: Cal
     assert dialog.locator(".legend").is_visible()
     rows = dialog.locator(".falls tr").all_inner_texts()
     assert [row.split("\t")[0] for row in (rows[0], rows[-2], rows[-1])] == ["Base value", "Prediction", "Actual"]
+    dialog.locator("summary", has_text="Phrases together").click()
+    players = dialog.locator(".pairs thead th").all_inner_texts()
+    assert players[-1] == "all the rest"
+    assert dialog.locator(".pairs tbody th").all_inner_texts() == players
+    assert dialog.locator(".pairs td.alone").count() == len(players)
+    assert dialog.locator(".pairs tbody td:not(:empty)").count() == len(players) * (len(players) + 1) // 2
     chip = dialog.locator(".chips button").first
     concept = chip.inner_text()
     chip.click()

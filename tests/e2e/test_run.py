@@ -19,6 +19,7 @@ import pytest
 
 import yoin as yoin_package
 from tests.e2e.conftest import Yoin, captions_and_metric, summary_of
+from yoin import pipeline
 from yoin.values import CAPTION_COLUMNS, DRIVER_COLUMNS, EXPLANATION_COLUMNS, PREDICTION_COLUMNS
 
 QUICK = ("--caption", "caption", "--metric", "score", "--model", "tfidf", "--explain", 12)
@@ -127,6 +128,24 @@ def test_stage_commands(yoin: Yoin, table: Path, tmp_path: Path) -> None:
     missing = yoin("drivers", tmp_path / "nothing")
     assert missing.returncode == 2
     assert "is not a study" in missing.stderr
+
+
+def test_sanity_is_added_to_explanations_that_are_there(tmp_path: Path, table: Path) -> None:
+    study = yoin_package.run(table, caption="caption", metric="score", model="tfidf", explain=12, out=tmp_path / "s")
+    assert study.summary.explanations.sanity is None
+    assert study.summary.explanations.deletion.gap > 0
+    assert study.frame("interactions.parquet")["row_id"].nunique() == study.summary.explanations.paired == 12
+    before = (study.folder / "explanations.parquet").read_bytes()
+    checked = pipeline.run_stage(study.folder, "explain", sanity=True)
+    assert checked.ran == ("explain",)
+    assert (study.folder / "explanations.parquet").read_bytes() == before
+    again = pipeline.run_stage(study.folder, "report")
+    found = again.summary.explanations.sanity
+    assert found.captions > 0
+    assert found.passed
+    assert abs(found.correlation) < 0.5
+    assert "A model that learned from a shuffled metric explains differently" in again.report.read_text("utf-8")
+    assert pipeline.run_stage(study.folder, "explain").ran == ()
 
 
 def test_the_report_needs_neither_the_table_nor_a_model(yoin: Yoin, table: Path, tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from tests.report.example import Example, make_example
+from tests.report.example import PAIRED, Example, make_example
 from tests.report.page import Page
 from yoin.options import ReportOptions
 from yoin.report.summary import Preview, RowsSummary
@@ -299,6 +300,38 @@ def test_spans_and_marks_are_in_the_scripts_own_units(page: Page, example: Examp
         assert (
             units[2 * marks[0] : 2 * marks[1]].decode("utf-16-le") == "A large face fills the centre 🙂 of the picture"
         )
+
+
+def test_phrases_together_are_in_the_scripts_own_units(page: Page, example: Example) -> None:
+    data = page.data
+    assert len(data["pairs"]) == PAIRED
+    for place, found in data["pairs"].items():
+        units = data["caption"][int(place)].encode("utf-16-le")
+        pieces = [units[2 * start : 2 * end].decode("utf-16-le") for start, end in found["spans"][:-1]]
+        table = example.pairs[example.pairs["row_id"] == data["id"][int(place)] - 1]
+        assert pieces == list(dict.fromkeys(text for text in table["text"] if text))
+        assert found["spans"][-1] is None
+        np.testing.assert_allclose([value for line in found["values"] for value in line], table["value"], rtol=1e-5)
+
+
+def test_checks_of_the_explanations_are_told(page: Page, folder: Path) -> None:
+    text = page.text
+    assert "within 3.1e-07" in text
+    assert "rank correlation with 32-bit arithmetic 0.9996" in text
+    assert "moves the prediction 0.0800 further than in random order" in text
+    assert "explains differently, as it should" in text
+    example = make_example(folder)
+    told = example.summary.explanations
+    worse = told.model_copy(
+        update={
+            "deletion": told.deletion.model_copy(update={"gap_low": -0.01}),
+            "sanity": told.sanity.model_copy(update={"passed": False}),
+            "precision": told.precision.model_copy(update={"used": False}),
+        }
+    )
+    html = example.with_summary(explanations=worse).html()
+    for words in ("no clear difference", "do not believe these explanations", "was not used"):
+        assert words in html
 
 
 def test_every_row_leads_to_its_drivers_and_back(page: Page, example: Example) -> None:
