@@ -14,9 +14,10 @@ from hypothesis.extra import numpy as hnp
 from tests.explanations.models import Counting, additive, bumpy
 from yoin.explanations import explain
 from yoin.explanations.exact import coalitions, owen_values, shapley_values
-from yoin.explanations.game import Game
+from yoin.explanations.game import Evaluator, Game, play
+from yoin.explanations.interactions import interact, largest
 from yoin.explanations.players import MAX_PHRASE_WORDS, split
-from yoin.explanations.sampling import draw_pairs, solve
+from yoin.explanations.sampling import draw_pairs, estimate, solve
 from yoin.language import words
 
 numbers = st.floats(-100, 100, allow_nan=False, width=32)
@@ -179,3 +180,55 @@ def test_additive_models_are_explained_exactly(text: str, budget: int) -> None:
 def test_coalitions_are_in_the_order_of_a_table(players: int) -> None:
     masks = coalitions(players)
     np.testing.assert_array_equal(masks @ (1 << np.arange(players)), np.arange(2**players))
+
+
+@given(texts, st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_mask_stands_for_each_word_left_out_and_nothing_else_changes(text: str, data: st.DataObject) -> None:
+    players = split(text)
+    count = len(players.words)
+    kept = np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)), dtype=bool)
+    expected, at = "", 0
+    for (start, end), keep in zip(players.words, kept, strict=True):
+        expected += text[at:start] + (text[start:end] if keep else "[MASK]")
+        at = end
+    assert Game(players, "[MASK]").text(kept) == expected + text[at:]
+
+
+@given(texts)
+@settings(max_examples=60, deadline=None)
+def test_pairs_of_any_text_add_up(text: str) -> None:
+    players = split(text)
+    chosen = largest(players, players.words, np.arange(len(players.words), dtype=float), most=4)
+    found = play([Game(players)], [interact(players, chosen)], Evaluator(bumpy))[0]
+    assert found.matrix.sum() == pytest.approx(bumpy([text])[0] - bumpy([""])[0], abs=1e-9)
+    np.testing.assert_allclose(found.matrix, found.matrix.T, atol=1e-12)
+    joined = [text[start:end] for start, end in found.spans if start >= 0]
+    assert all(piece in text for piece in joined)
+
+
+@given(st.integers(4, 12), st.integers(0, 1000), st.data())
+@settings(max_examples=40, deadline=None)
+def test_estimates_add_up_and_are_exact_for_additive_games(players: int, seed: int, data: st.DataObject) -> None:
+    most = 2 ** (players - 1) - 1
+    count = data.draw(st.integers(players - 1, min(most, 60)))
+    rng = np.random.default_rng(seed)
+    pairs, single = draw_pairs(players, count, rng), rng.normal(size=players)
+    table = coalitions(players) @ single
+    index = pairs.coalitions @ (1 << np.arange(players))
+    values, errors = estimate(pairs, table[index], table[len(table) - 1 - index], float(table[-1]))
+    np.testing.assert_allclose(values, single, atol=1e-8)
+    np.testing.assert_allclose(errors, 0, atol=1e-8)
+    wild = rng.normal(size=2**players)
+    values, errors = estimate(pairs, wild[index], wild[len(wild) - 1 - index], float(wild[-1] - wild[0]))
+    assert values.sum() == pytest.approx(wild[-1] - wild[0], abs=1e-9)
+    assert np.isfinite([values, errors]).all()
+
+
+@given(st.text(alphabet="大きな赤い犬が公園で走るのはない、。 aA", max_size=40))
+@settings(max_examples=100, deadline=None)
+def test_japanese_words_are_whole_and_phrases_are_made_of_them(text: str) -> None:
+    players = split(text)
+    starts = {start for start, _ in players.words}
+    assert all(players.span(first, last)[0] in starts for first, last in players.phrases)
+    assert "".join("".join(text[start:end] for start, end in players.words).split()) == "".join(text.split())
