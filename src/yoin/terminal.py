@@ -67,6 +67,11 @@ def show_stage(study: Study, stage: str, as_json: bool) -> None:
     if stage == "fetch":
         reasons = ", ".join(f"{rows:,} {reason.replace('_', ' ')}" for reason, rows in facts["failed"].items())
         out.print(f"{facts['distinct']:,} different images and videos; rows without one: {reasons or 'none'}")
+    if stage == "explain" and facts.get("sanity"):
+        sanity = facts["sanity"]
+        told = "differently, as it should" if sanity["passed"] else "much the same: do not believe these explanations"
+        alike = f"correlation {sanity['correlation']:.2f} over {sanity['captions']:,} captions"
+        out.print(f"A model that learned from a shuffled metric explains {told} ({alike}).")
 
 
 def show_study(study: Study, as_json: bool) -> None:
