@@ -64,9 +64,9 @@ def fitted(work: Path, texts: list[str], metric: np.ndarray) -> FoldModel:
 
 def converged(work: Path, model: FoldModel, text: str, pairs: int) -> tuple[np.ndarray, float]:
     """Phrase values from many pairs, in 32-bit arithmetic, and their largest standard error; kept in ``work``."""
-    kept = work / f"{hashlib.sha256(f'{pairs}{text}'.encode()).hexdigest()[:16]}.npy"
+    players = split(text)
+    kept = work / f"{hashlib.sha256(f'{pairs}{players}'.encode()).hexdigest()[:16]}.npy"
     if not kept.exists():
-        players = split(text)
         game, count = Game(players), len(players.phrases)
         phrase = np.repeat(np.arange(count), [last - first for first, last in players.phrases])
         drawn = draw_pairs(count, min(pairs, 2 ** (count - 1) - 1), np.random.default_rng(1))
