@@ -194,10 +194,7 @@ class ChoiceSummary(Record):
 
 
 class PrecisionSummary(Record):
-    """What the model's quicker way (``kind``) costs in accuracy; see `yoin.explanations.precision.Precision`.
-
-    Over all folds: the sum of the ``texts``, and of the other numbers the worst.
-    """
+    """The cost of the model's quicker way, the worst of all folds; see `yoin.explanations.precision.Precision`."""
 
     kind: str
     texts: Count
@@ -222,11 +219,7 @@ class DeletionSummary(Record):
 
 
 class SanitySummary(Record):
-    """The explanations against those of a model that learned from a shuffled metric, over ``captions``.
-
-    ``correlation`` is the mean over captions of the correlation of the two models' values, near 0 where all is
-    well; ``size`` the shuffled model's mean absolute value over the real one's.
-    """
+    """The explanations against those of a model with a shuffled metric; see `yoin.explanations.compare`."""
 
     captions: Count
     correlation: Number
