@@ -121,7 +121,7 @@ def estimate(pairs: Pairs, values: Floats, complements: Floats, total: float) ->
 
     ``values`` and ``complements`` (m,) are the game's at the pairs, ``total`` its value for all players less
     that for none. Where all pairs were drawn, least squares is exact; else a smooth game is fitted, which on
-    captions errs as little as least squares with twice the pairs.
+    captions errs as little as least squares with half as many pairs again.
     """
     if not pairs.unseen.any():
         return solve(pairs, values, complements, total)
