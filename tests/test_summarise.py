@@ -12,7 +12,7 @@ from yoin.options import RunOptions
 from yoin.report.summary import Summary
 from yoin.study import Study
 from yoin.summarise import summarise
-from yoin.values import DRIVER_COLUMNS, EXPLANATION_COLUMNS
+from yoin.values import DRIVER_COLUMNS, EXPLANATION_COLUMNS, INTERACTION_COLUMNS
 
 ROWS = 200
 LINK = "https://***@example.org/1.jpg"
@@ -56,6 +56,7 @@ def make_study(folder: Path, **options: object) -> Study:
     study.write_frame("media.parquet", media)
     study.write_frame("captions.parquet", captions)
     study.write_frame("explanations.parquet", pd.DataFrame(columns=list(EXPLANATION_COLUMNS)))
+    study.write_frame("interactions.parquet", pd.DataFrame(columns=list(INTERACTION_COLUMNS)))
     study.write_frame("drivers.parquet", pd.DataFrame(columns=list(DRIVER_COLUMNS)))
     signal = {
         "verdict": "none", "rung": "mean", "quantity": "r2", "r2": 0.0, "r2_low": 0.0, "r2_high": 0.0, "p": 1.0,
