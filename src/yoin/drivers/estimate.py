@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike
 
 from yoin import encoder
 from yoin.drivers.attribution import Attribution, attribute, check_attributions, no_attribution
+from yoin.drivers.calibrate import calibrated
 from yoin.drivers.concepts import Concepts, find_concepts, given_concepts
-from yoin.drivers.effects import Interval, adjusted, intervals, lifts, q_values
+from yoin.drivers.effects import Interval, Shared, adjusted_of, intervals, lifts, q_values, share
 from yoin.drivers.inputs import (
     cluster_numbers,
     features_of,
@@ -23,6 +24,7 @@ from yoin.drivers.inputs import (
     texts_of,
 )
 from yoin.drivers.notes import concept_notes
+from yoin.drivers.nuisance import cross_fitted
 from yoin.drivers.robust import Estimates, Floats, Ints
 from yoin.errors import UsageError
 from yoin.features import FeatureEncoder
@@ -108,10 +110,14 @@ def estimate_drivers(
         )
 
     spread = float(np.std(rows.y))
-    lift = intervals(lifts(rows.y, vocabulary.present, rows.weight, rows.clusters), spread)
-    net = intervals(_adjusted(rows, vocabulary, notes), spread)
+    lifted = lifts(rows.y, vocabulary.present, rows.weight, rows.clusters)
+    shared = _shared(rows, vocabulary, options, notes)
+    nets = adjusted_of(shared) if shared is not None and rows.features is not None else Estimates.empty(count)
+    lift, net = intervals(lifted, spread), intervals(nets, spread)
     main = lift if rows.features is None else net
     p = np.where(vocabulary.supported, main.p, np.nan)
+    if shared is not None:
+        p = calibrated(shared, lifted if rows.features is None else nets, p, options.seed)
     q = q_values(p)
 
     shares = no_attribution(count)
@@ -182,18 +188,21 @@ def _rows(
     )
 
 
-def _adjusted(rows: _Rows, vocabulary: Concepts, notes: list[str]) -> Estimates:
-    count = len(vocabulary.labels)
-    if rows.features is None:
-        return Estimates.empty(count)
-    encoder = FeatureEncoder().fit(rows.features)
-    notes.extend(encoder.notes)
-    design = np.asarray(encoder.transform(rows.features), dtype=np.float64)
-    found = adjusted(rows.y, vocabulary.present, design, rows.weight, rows.clusters)
-    if isinstance(found, str):
-        notes.append(found)
-        return Estimates.empty(count)
-    return found
+def _shared(rows: _Rows, vocabulary: Concepts, options: DriverOptions, notes: list[str]) -> Shared | None:
+    """What the estimates net of the other columns share; None, with a note, where there can be none."""
+    design = expected = None
+    if rows.features is not None:
+        encoder = FeatureEncoder().fit(rows.features)
+        notes.extend(encoder.notes)
+        design = np.asarray(encoder.transform(rows.features), dtype=np.float64)
+        if design.shape[1] and vocabulary.labels:
+            targets = np.column_stack([rows.y, vocabulary.present.toarray()])
+            expected = cross_fitted(rows.features, targets, rows.weight, rows.clusters, options.seed)
+    shared = share(rows.y, vocabulary.present, design, rows.weight, rows.clusters, expected)
+    if isinstance(shared, str):
+        notes.append(shared)
+        return None
+    return shared
 
 
 def _table(
