@@ -26,6 +26,7 @@ from yoin.drivers.inputs import (
 from yoin.drivers.notes import concept_notes
 from yoin.drivers.nuisance import cross_fitted
 from yoin.drivers.robust import Estimates, Floats, Ints
+from yoin.drivers.unique import nesting, unique
 from yoin.errors import UsageError
 from yoin.features import FeatureEncoder
 from yoin.options import DriverOptions
@@ -82,7 +83,7 @@ def estimate_drivers(
 
     Returns:
         A table with `yoin.values.DRIVER_COLUMNS`, effects in the metric's own unit, significant concepts first (by
-        size of the effect), then the others by p; and where the concepts stand in the captions. ``unique`` is empty.
+        size of the effect), then the others by p; and where the concepts stand in the captions.
         ``opportunity`` is importance/100 x (1 - prevalence) for a concept that goes with a higher metric, and
         -importance/100 x prevalence for one that goes with a lower one.
 
@@ -114,6 +115,9 @@ def estimate_drivers(
     shared = _shared(rows, vocabulary, options, notes)
     nets = adjusted_of(shared) if shared is not None and rows.features is not None else Estimates.empty(count)
     lift, net = intervals(lifted, spread), intervals(nets, spread)
+    alone = Estimates.empty(count) if shared is None else unique(shared, nesting(vocabulary.phrases))
+    parts = (np.where(vocabulary.supported, part, np.nan) for part in (alone.value, alone.error, alone.df))
+    own = intervals(Estimates(*parts), spread)
     main = lift if rows.features is None else net
     p = np.where(vocabulary.supported, main.p, np.nan)
     if shared is not None:
@@ -125,7 +129,7 @@ def estimate_drivers(
         shares = attribute(explained, vocabulary.occurrences, rows.row_ids, vocabulary.labels, lift.value)
         if count and shares.explained:
             notes.append(f"importance comes from {shares.explained} explained captions")
-    table = _table(vocabulary, lift, net, p, q, shares, rows, options)
+    table = _table(vocabulary, lift, net, own, p, q, shares, rows, options)
     occurrences = vocabulary.occurrences.assign(
         row_id=rows.row_ids[vocabulary.occurrences["row_id"].to_numpy(dtype=int)]
     )
@@ -209,6 +213,7 @@ def _table(
     vocabulary: Concepts,
     lift: Interval,
     net: Interval,
+    own: Interval,
     p: Floats,
     q: Floats,
     shares: Attribution,
@@ -231,9 +236,9 @@ def _table(
         "adjusted": net.value,
         "adjusted_low": net.low,
         "adjusted_high": net.high,
-        "unique": np.full(len(n_with), np.nan),
-        "unique_low": np.full(len(n_with), np.nan),
-        "unique_high": np.full(len(n_with), np.nan),
+        "unique": own.value,
+        "unique_low": own.low,
+        "unique_high": own.high,
         "p": p,
         "q": q,
         "importance": shares.importance,
