@@ -23,6 +23,7 @@ from yoin.drivers.inputs import (
     row_ids_of,
     texts_of,
 )
+from yoin.drivers.interactions import interaction_notes, interactions, pairs_of
 from yoin.drivers.notes import concept_notes
 from yoin.drivers.nuisance import cross_fitted
 from yoin.drivers.robust import Estimates, Floats, Ints
@@ -129,7 +130,12 @@ def estimate_drivers(
         shares = attribute(explained, vocabulary.occurrences, rows.row_ids, vocabulary.labels, lift.value)
         if count and shares.explained:
             notes.append(f"importance comes from {shares.explained} explained captions")
-    table = _table(vocabulary, lift, net, own, p, q, shares, rows, options)
+    turning: dict[int, list[str]] = {}
+    if shared is not None and count > 1:
+        pairs = [pair for pair in pairs_of(shared, options.min_rows) if vocabulary.supported[list(pair)].all()]
+        turning = interaction_notes(interactions(shared, pairs, spread), vocabulary.labels, len(pairs))
+        notes.extend(turning.pop(-1, []))
+    table = _table(vocabulary, lift, net, own, p, q, shares, rows, options, turning)
     occurrences = vocabulary.occurrences.assign(
         row_id=rows.row_ids[vocabulary.occurrences["row_id"].to_numpy(dtype=int)]
     )
@@ -219,11 +225,14 @@ def _table(
     shares: Attribution,
     rows: _Rows,
     options: DriverOptions,
+    turning: dict[int, list[str]],
 ) -> pd.DataFrame:
     n_with = np.asarray(vocabulary.present.sum(axis=0)).astype(np.int64)
     prevalence = n_with / len(rows.y)
     main = np.where(np.isfinite(net.value), net.value, lift.value)
     spread = float(np.std(rows.y))
+    adjusts = rows.features is not None
+    said = concept_notes(vocabulary, lift, net, shares, options, adjusts=adjusts, clusters=rows.clusters)
     columns: dict[str, object] = {
         "concept": list(vocabulary.labels),
         "phrases": ["; ".join(phrases) for phrases in vocabulary.phrases],
@@ -248,9 +257,7 @@ def _table(
         "opportunity": np.where(
             main >= 0, shares.importance / 100 * (1 - prevalence), -shares.importance / 100 * prevalence
         ),
-        "note": concept_notes(
-            vocabulary, lift, net, shares, options, adjusts=rows.features is not None, clusters=rows.clusters
-        ),
+        "note": ["; ".join([*turning.get(k, []), *filter(None, [note])]) for k, note in enumerate(said)],
     }
     table = pd.DataFrame(columns, columns=list(DRIVER_COLUMNS))
     order = np.lexsort(
