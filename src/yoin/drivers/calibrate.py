@@ -20,7 +20,7 @@ LOOK = 0.2  # larger p stay as they are
 TAIL = 0.05  # share of the permutations that the tail is learned from
 ENOUGH = 10  # permutations beyond the statistic, with which their share is p
 MOST, FEWEST = 9999, 999
-_CELLS = 20_000_000  # rows times permutations
+_CELLS = 10_000_000  # rows times permutations
 _BLOCK = 1_000_000
 
 
