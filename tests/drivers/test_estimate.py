@@ -58,7 +58,7 @@ def test_the_planted_driver_is_found_with_its_numbers():
     assert warm["n_with"] == has.sum()
     assert warm["n_with"] + warm["n_without"] == len(metric)
     assert warm["note"] == "in exactly the captions without “cool palette”"
-    assert found.table[["adjusted", "unique", "importance"]].isna().all(axis=None)
+    assert found.table[["adjusted", "importance"]].isna().all(axis=None)
     assert found.tested == len(found.table)
     assert found.significant == (found.table["q"] < 0.05).sum() >= 2
     np.testing.assert_allclose(found.table["q"], scipy.stats.false_discovery_control(found.table["p"]))

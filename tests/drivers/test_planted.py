@@ -48,9 +48,8 @@ NOISE: dict[str, Callable[[np.random.Generator, np.ndarray], np.ndarray]] = {
 @pytest.mark.parametrize(
     ("noise", "n", "concepts", "sets"),
     [
-        ("unequal variance", 300, 20, 80),
-        # With 30 of 300 captions and an exponential metric Welch's far tail is too thin: about 10% there.
-        *(pytest.param(noise, 1000 if noise == "skewed" else 300, 40, 600, marks=pytest.mark.slow) for noise in NOISE),
+        ("skewed", 200, 15, 25),
+        *(pytest.param(noise, 300, 40, 600, marks=pytest.mark.slow) for noise in NOISE),
         pytest.param("normal", 1000, 100, 300, marks=pytest.mark.slow),
     ],
 )
@@ -69,7 +68,7 @@ def test_no_false_driver_where_there_is_none(noise, n, concepts, sets, record):
 @pytest.mark.parametrize(
     ("noise", "weighted", "sets"),
     [
-        ("unequal variance", False, 60),
+        ("unequal variance", False, 20),
         *(pytest.param(noise, w, 400, marks=pytest.mark.slow) for noise in NOISE for w in (False, True)),
     ],
 )
@@ -95,7 +94,7 @@ def test_intervals_cover_planted_effects(noise, weighted, sets, record):
         assert 0.93 - slack <= share <= 0.97 + slack, (name, share)
 
 
-@pytest.mark.parametrize("sets", [60, pytest.param(600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("sets", [20, pytest.param(600, marks=pytest.mark.slow)])
 def test_a_confounded_concept_is_not_sold_as_a_driver(sets, record):
     rng = np.random.default_rng(3)
     raw = net = flagged = 0
@@ -103,7 +102,7 @@ def test_a_confounded_concept_is_not_sold_as_a_driver(sets, record):
         old = rng.integers(1950, 2020, size=400)
         present = rng.random((400, 6)) < 0.3
         present[:, 0] = rng.random(400) < np.where(old < 1970, 0.8, 0.05)  # black and white because it is old
-        metric = 0.03 * (2020 - old) + rng.normal(size=400)
+        metric = np.where(old < 1970, 1.2, 0.01 * (2020 - old)) + rng.normal(size=400)  # it jumps, as the concept does
         table = estimate_drivers(captions_of(present), metric, features=pd.DataFrame({"year": old})).table
         row = table.set_index("concept").loc[WORDS[0]]
         raw += row["lift_low"] > 0
@@ -116,7 +115,7 @@ def test_a_confounded_concept_is_not_sold_as_a_driver(sets, record):
 
 
 @pytest.mark.parametrize(
-    ("sizes", "sets"), [("unequal", 40), *(pytest.param(s, 600, marks=pytest.mark.slow) for s in ("equal", "unequal"))]
+    ("sizes", "sets"), [("unequal", 15), *(pytest.param(s, 600, marks=pytest.mark.slow) for s in ("equal", "unequal"))]
 )
 def test_a_concept_that_varies_between_groups(sizes, sets, record):
     rng = np.random.default_rng(4)

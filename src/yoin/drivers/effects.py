@@ -4,8 +4,7 @@
 unequal variances are allowed for, and rows of one cluster (the user's group, shared media) count as dependent.
 
 The intervals rest on the central limit theorem. With a strongly skewed metric and few captions on one side they still
-cover about 95%, but the smallest p are too small: with an exponential metric and 30 of 300 captions, p = 0.001 is
-really about 0.002; with 100 of 1000 nearly right.
+cover about 95%, but the smallest p are too small: `yoin.drivers.calibrate` sets these right.
 """
 
 from __future__ import annotations
@@ -38,6 +37,50 @@ class Residuals:
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """What the estimates of all concepts share.
+
+    ``present`` is 0/1, shape (rows, concepts); ``root`` holds the roots of the weights; ``basis`` spans the intercept
+    and the other columns, each times ``root``; ``expected`` is what `yoin.drivers.nuisance.cross_fitted` expects of
+    the metric, then of each concept, shape (rows, 1 + concepts).
+    """
+
+    y: Floats
+    present: sparse.csc_array
+    root: Floats
+    basis: Floats
+    weight: Floats | None
+    clusters: Ints | None
+    expected: Floats | None
+
+    def one_each(self) -> Ints:
+        """The clusters' numbers, every row its own where there are none."""
+        return np.arange(len(self.y)) if self.clusters is None else self.clusters
+
+    def metric(self) -> Floats:
+        """The metric net of the other columns, times ``root``."""
+        return less_projection(
+            self.root * (self.y if self.expected is None else self.y - self.expected[:, 0]), self.basis
+        )
+
+    def concepts(self, places: Ints) -> Floats:
+        """The concepts at ``places`` net of the other columns, times ``root``; zeros where these determine one."""
+        raw = self.present[:, places].toarray()
+        net = less_projection_or_zero(self.root[:, None] * raw, self.basis)
+        if self.expected is None:
+            return net
+        beyond = less_projection(self.root[:, None] * (raw - self.expected[:, 1 + places]), self.basis)
+        return np.where(net.any(axis=0), beyond, 0.0)
+
+    def residuals(self) -> Iterator[Residuals]:
+        """The metric and the concepts net of the other columns, some concepts at a time."""
+        left = self.metric()
+        for first in range(0, self.present.shape[1], _CHUNK):
+            places = np.arange(first, min(first + _CHUNK, self.present.shape[1]))
+            yield Residuals(left, self.concepts(places), self.basis)
+
+
+@dataclass(frozen=True, slots=True)
 class Interval:
     """Estimates with their 95% interval and two-sided p; the last three NaN where df is too small or unknown."""
 
@@ -64,21 +107,22 @@ def lifts(y: Floats, present: sparse.csc_array, weight: Floats | None, clusters:
     if clusters is None:
         return _welch(y, present, weight)
     root = np.ones(len(y)) if weight is None else np.sqrt(weight)
-    basis = (root / np.linalg.norm(root))[:, None]
-    regression = Regression(basis, clusters, weight)
-    outcome = _less_projection(root * y, basis)
-    return _joined(
-        [
-            regression.infer(outcome, _less_projection_or_zero(root[:, None] * chunk, basis))
-            for chunk in _chunks(present)
-        ]
-    )
+    return adjusted_of(Shared(y, present, root, (root / np.linalg.norm(root))[:, None], weight, clusters, None))
 
 
 def adjusted(
-    y: Floats, present: sparse.csc_array, features: Floats, weight: Floats | None, clusters: Ints | None
+    y: Floats,
+    present: sparse.csc_array,
+    features: Floats,
+    weight: Floats | None,
+    clusters: Ints | None,
+    expected: Floats | None = None,
 ) -> Estimates | str:
     """The difference that goes with each concept among rows whose other columns are alike.
+
+    With ``expected`` this is double machine learning in the partially linear model: the rest of the metric on the rest
+    of the concept. What splines and levels say linearly is taken out within the rows too, so that it leaves nothing
+    behind however the penalties were chosen, and levels that fill whole clusters are accounted for.
 
     Args:
         y: the metric, shape (rows,).
@@ -86,42 +130,45 @@ def adjusted(
         features: the other columns as numbers, shape (rows, columns).
         weight: positive, shape (rows,); None for equal weights.
         clusters: numbers of the clusters, shape (rows,); None for independent rows.
+        expected: what `yoin.drivers.nuisance.cross_fitted` expects of the metric, then of each concept, shape
+            (rows, 1 + concepts); None to adjust linearly alone.
 
     Returns:
         Estimates with HC2 or CR2 standard errors; NaN where the other columns determine the concept. A sentence
         where no concept can have an estimate.
     """
-    root = np.ones(len(y)) if weight is None else np.sqrt(weight)
-    basis = shared_basis(features, root)
-    if len(y) - basis.shape[1] < 20:
-        return "there are too many other columns for so few rows to adjust for them"
-    outcome = root * y
-    centred = outcome - root * float(root @ outcome) / float(root @ root)
-    if np.sum(_less_projection(outcome, basis) ** 2) <= 1e-12 * np.sum(centred**2):
-        return "the other columns determine the metric, so that nothing is left to adjust"
-    one_each = np.arange(len(y))
-    regression = Regression(basis, one_each if clusters is None else clusters, weight)
-    parts = []
-    for chunk in _chunks(present):
-        net = residualise(y, chunk, basis, root)
-        parts.append(regression.infer(net.y, net.concepts))
-    return _joined(parts)
+    shared = share(y, present, features, weight, clusters, expected)
+    return shared if isinstance(shared, str) else adjusted_of(shared)
 
 
-def residualise(y: Floats, concepts: Floats, basis: Floats, root: Floats) -> Residuals:
-    """Take out of the metric and the concepts what the other columns say about them, linearly.
+def adjusted_of(shared: Shared) -> Estimates:
+    """`adjusted`, of rows that `share` has prepared."""
+    regression = Regression(shared.basis, shared.one_each(), shared.weight)
+    return joined([regression.infer(net.y, net.concepts) for net in shared.residuals()])
 
-    This is the one place that decides how to adjust: whatever else removes the other columns (a model fitted on
-    other folds) returns residuals with a basis of no columns, and all inference stays as it is.
 
-    Args:
-        y: the metric, shape (rows,).
-        concepts: 0/1, shape (rows, concepts).
-        basis: what `shared_basis` made of the other columns.
-        root: roots of the weights, shape (rows,).
+def share(
+    y: Floats,
+    present: sparse.csc_array,
+    features: Floats | None,
+    weight: Floats | None,
+    clusters: Ints | None,
+    expected: Floats | None = None,
+) -> Shared | str:
+    """What the estimates of all concepts share; a sentence where the other columns leave nothing to estimate.
+
+    Arguments as in `adjusted`; ``features`` may be None.
     """
-    net = _less_projection_or_zero(root[:, None] * concepts, basis)
-    return Residuals(_less_projection(root * y, basis), net, basis)
+    root = np.ones(len(y)) if weight is None else np.sqrt(weight)
+    basis = (root / np.linalg.norm(root))[:, None] if features is None else shared_basis(features, root)
+    if features is not None:
+        if len(y) - basis.shape[1] < 20:
+            return "there are too many other columns for so few rows to adjust for them"
+        outcome = root * y
+        centred = outcome - root * float(root @ outcome) / float(root @ root)
+        if np.sum(less_projection(outcome, basis) ** 2) <= 1e-12 * np.sum(centred**2):
+            return "the other columns determine the metric, so that nothing is left to adjust"
+    return Shared(y, present, root, basis, weight, clusters, expected)
 
 
 def shared_basis(features: Floats, root: Floats) -> Floats:
@@ -207,14 +254,15 @@ def _side(
     return mean, variance, df
 
 
-def _less_projection(columns: Floats, basis: Floats) -> Floats:
+def less_projection(columns: Floats, basis: Floats) -> Floats:
+    """``columns`` without what the orthonormal ``basis`` spans; twice, for the digits that rounding lost."""
     once = columns - basis @ (basis.T @ columns)
     return np.asarray(once - basis @ (basis.T @ once))
 
 
-def _less_projection_or_zero(columns: Floats, basis: Floats) -> Floats:
-    """As `_less_projection`, with zeros for columns that the basis determines."""
-    net = _less_projection(columns, basis)
+def less_projection_or_zero(columns: Floats, basis: Floats) -> Floats:
+    """As `less_projection`, with zeros for columns that the basis determines."""
+    net = less_projection(columns, basis)
     intercept = basis[:, :1]
     centred = columns - intercept @ (intercept.T @ columns)
     scale = np.maximum(np.sum(centred**2, axis=0), 1e-9 * np.sum(columns**2, axis=0))
@@ -222,12 +270,8 @@ def _less_projection_or_zero(columns: Floats, basis: Floats) -> Floats:
     return net
 
 
-def _chunks(present: sparse.csc_array) -> Iterator[Floats]:
-    for first in range(0, present.shape[1], _CHUNK):
-        yield present[:, first : first + _CHUNK].toarray()
-
-
-def _joined(parts: list[Estimates]) -> Estimates:
+def joined(parts: list[Estimates]) -> Estimates:
+    """The estimates of some concepts after another."""
     if not parts:
         return Estimates.empty(0)
     return Estimates(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("value", "error", "df")))

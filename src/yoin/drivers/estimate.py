@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike
 
 from yoin import encoder
 from yoin.drivers.attribution import Attribution, attribute, check_attributions, no_attribution
+from yoin.drivers.calibrate import calibrated
 from yoin.drivers.concepts import Concepts, find_concepts, given_concepts
-from yoin.drivers.effects import Interval, adjusted, intervals, lifts, q_values
+from yoin.drivers.effects import Interval, Shared, adjusted_of, intervals, lifts, q_values, share
 from yoin.drivers.inputs import (
     cluster_numbers,
     features_of,
@@ -22,8 +23,11 @@ from yoin.drivers.inputs import (
     row_ids_of,
     texts_of,
 )
+from yoin.drivers.interactions import interaction_notes, interactions, pairs_of
 from yoin.drivers.notes import concept_notes
+from yoin.drivers.nuisance import cross_fitted
 from yoin.drivers.robust import Estimates, Floats, Ints
+from yoin.drivers.unique import nesting, unique
 from yoin.errors import UsageError
 from yoin.features import FeatureEncoder
 from yoin.options import DriverOptions
@@ -80,7 +84,7 @@ def estimate_drivers(
 
     Returns:
         A table with `yoin.values.DRIVER_COLUMNS`, effects in the metric's own unit, significant concepts first (by
-        size of the effect), then the others by p; and where the concepts stand in the captions. ``unique`` is empty.
+        size of the effect), then the others by p; and where the concepts stand in the captions.
         ``opportunity`` is importance/100 x (1 - prevalence) for a concept that goes with a higher metric, and
         -importance/100 x prevalence for one that goes with a lower one.
 
@@ -108,10 +112,17 @@ def estimate_drivers(
         )
 
     spread = float(np.std(rows.y))
-    lift = intervals(lifts(rows.y, vocabulary.present, rows.weight, rows.clusters), spread)
-    net = intervals(_adjusted(rows, vocabulary, notes), spread)
+    lifted = lifts(rows.y, vocabulary.present, rows.weight, rows.clusters)
+    shared = _shared(rows, vocabulary, options, notes)
+    nets = adjusted_of(shared) if shared is not None and rows.features is not None else Estimates.empty(count)
+    lift, net = intervals(lifted, spread), intervals(nets, spread)
+    alone = Estimates.empty(count) if shared is None else unique(shared, nesting(vocabulary.phrases))
+    parts = (np.where(vocabulary.supported, part, np.nan) for part in (alone.value, alone.error, alone.df))
+    own = intervals(Estimates(*parts), spread)
     main = lift if rows.features is None else net
     p = np.where(vocabulary.supported, main.p, np.nan)
+    if shared is not None:
+        p = calibrated(shared, lifted if rows.features is None else nets, p, options.seed)
     q = q_values(p)
 
     shares = no_attribution(count)
@@ -119,7 +130,12 @@ def estimate_drivers(
         shares = attribute(explained, vocabulary.occurrences, rows.row_ids, vocabulary.labels, lift.value)
         if count and shares.explained:
             notes.append(f"importance comes from {shares.explained} explained captions")
-    table = _table(vocabulary, lift, net, p, q, shares, rows, options)
+    turning: dict[int, list[str]] = {}
+    if shared is not None and count > 1:
+        pairs = [pair for pair in pairs_of(shared, options.min_rows) if vocabulary.supported[list(pair)].all()]
+        turning = interaction_notes(interactions(shared, pairs, spread), vocabulary.labels, len(pairs))
+        notes.extend(turning.pop(-1, []))
+    table = _table(vocabulary, lift, net, own, p, q, shares, rows, options, turning)
     occurrences = vocabulary.occurrences.assign(
         row_id=rows.row_ids[vocabulary.occurrences["row_id"].to_numpy(dtype=int)]
     )
@@ -182,34 +198,41 @@ def _rows(
     )
 
 
-def _adjusted(rows: _Rows, vocabulary: Concepts, notes: list[str]) -> Estimates:
-    count = len(vocabulary.labels)
-    if rows.features is None:
-        return Estimates.empty(count)
-    encoder = FeatureEncoder().fit(rows.features)
-    notes.extend(encoder.notes)
-    design = np.asarray(encoder.transform(rows.features), dtype=np.float64)
-    found = adjusted(rows.y, vocabulary.present, design, rows.weight, rows.clusters)
-    if isinstance(found, str):
-        notes.append(found)
-        return Estimates.empty(count)
-    return found
+def _shared(rows: _Rows, vocabulary: Concepts, options: DriverOptions, notes: list[str]) -> Shared | None:
+    """What the estimates net of the other columns share; None, with a note, where there can be none."""
+    design = expected = None
+    if rows.features is not None:
+        encoder = FeatureEncoder().fit(rows.features)
+        notes.extend(encoder.notes)
+        design = np.asarray(encoder.transform(rows.features), dtype=np.float64)
+        if design.shape[1] and vocabulary.labels:
+            targets = np.column_stack([rows.y, vocabulary.present.toarray()])
+            expected = cross_fitted(rows.features, targets, rows.weight, rows.clusters, options.seed)
+    shared = share(rows.y, vocabulary.present, design, rows.weight, rows.clusters, expected)
+    if isinstance(shared, str):
+        notes.append(shared)
+        return None
+    return shared
 
 
 def _table(
     vocabulary: Concepts,
     lift: Interval,
     net: Interval,
+    own: Interval,
     p: Floats,
     q: Floats,
     shares: Attribution,
     rows: _Rows,
     options: DriverOptions,
+    turning: dict[int, list[str]],
 ) -> pd.DataFrame:
     n_with = np.asarray(vocabulary.present.sum(axis=0)).astype(np.int64)
     prevalence = n_with / len(rows.y)
     main = np.where(np.isfinite(net.value), net.value, lift.value)
     spread = float(np.std(rows.y))
+    adjusts = rows.features is not None
+    said = concept_notes(vocabulary, lift, net, shares, options, adjusts=adjusts, clusters=rows.clusters)
     columns: dict[str, object] = {
         "concept": list(vocabulary.labels),
         "phrases": ["; ".join(phrases) for phrases in vocabulary.phrases],
@@ -222,9 +245,9 @@ def _table(
         "adjusted": net.value,
         "adjusted_low": net.low,
         "adjusted_high": net.high,
-        "unique": np.full(len(n_with), np.nan),
-        "unique_low": np.full(len(n_with), np.nan),
-        "unique_high": np.full(len(n_with), np.nan),
+        "unique": own.value,
+        "unique_low": own.low,
+        "unique_high": own.high,
         "p": p,
         "q": q,
         "importance": shares.importance,
@@ -234,9 +257,7 @@ def _table(
         "opportunity": np.where(
             main >= 0, shares.importance / 100 * (1 - prevalence), -shares.importance / 100 * prevalence
         ),
-        "note": concept_notes(
-            vocabulary, lift, net, shares, options, adjusts=rows.features is not None, clusters=rows.clusters
-        ),
+        "note": ["; ".join([*turning.get(k, []), *filter(None, [note])]) for k, note in enumerate(said)],
     }
     table = pd.DataFrame(columns, columns=list(DRIVER_COLUMNS))
     order = np.lexsort(

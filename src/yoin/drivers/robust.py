@@ -121,7 +121,7 @@ class Regression:
                 continue
             z = concepts[:, k] / norm
             slope = float(z @ y)
-            a = self._corrected(z)
+            a = self.corrected(z)
             scores = self._sum(a * (y - slope * z))
             value[k] = slope / norm
             error[k] = float(np.sqrt(scores @ scores)) / norm
@@ -132,7 +132,7 @@ class Regression:
         """Sums over the clusters."""
         return rows if self.all_single else np.asarray(self.member @ rows)
 
-    def _corrected(self, z: Floats) -> Floats:
+    def corrected(self, z: Floats) -> Floats:
         """B⁻½ z, cluster by cluster."""
         lever = self.lever + z * z
         if self.weight is None:
