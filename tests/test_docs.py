@@ -24,6 +24,7 @@ FILES = {
     "REPEAT_COLUMNS": "caption_repeats.parquet",
     "COMPARED_COLUMNS": "prompt_captions.parquet",
     "PREDICTION_COLUMNS": "predictions.parquet",
+    "HISTORY_COLUMNS": "history.parquet",
     "EXPLANATION_COLUMNS": "explanations.parquet",
     "INTERACTION_COLUMNS": "interactions.parquet",
     "DRIVER_COLUMNS": "drivers.csv",

@@ -12,7 +12,7 @@ from yoin.options import RunOptions
 from yoin.report.summary import Summary
 from yoin.study import Study
 from yoin.summarise import summarise
-from yoin.values import DRIVER_COLUMNS, EXPLANATION_COLUMNS, INTERACTION_COLUMNS
+from yoin.values import DRIVER_COLUMNS, EXPLANATION_COLUMNS, HISTORY_COLUMNS, INTERACTION_COLUMNS
 
 ROWS = 200
 LINK = "https://***@example.org/1.jpg"
@@ -55,6 +55,7 @@ def make_study(folder: Path, **options: object) -> Study:
     study.write_frame("table.parquet", rows[["metric", *kept]].reset_index())
     study.write_frame("media.parquet", media)
     study.write_frame("captions.parquet", captions)
+    study.write_frame("history.parquet", pd.DataFrame(columns=list(HISTORY_COLUMNS)))
     study.write_frame("explanations.parquet", pd.DataFrame(columns=list(EXPLANATION_COLUMNS)))
     study.write_frame("interactions.parquet", pd.DataFrame(columns=list(INTERACTION_COLUMNS)))
     study.write_frame("drivers.parquet", pd.DataFrame(columns=list(DRIVER_COLUMNS)))
@@ -70,7 +71,16 @@ def make_study(folder: Path, **options: object) -> Study:
             "preview": [{"i": LINK, "y": "1"}, {"i": "data:image/png;base64," + "A" * 5000, "y": "2"}],
         },
         "caption": {"captioner": "describe", "notes": []},
-        "fit": {"model": "tfidf", "rungs": [], "signal": signal, "notes": []},
+        "fit": {
+            "model": "tfidf",
+            "rungs": [],
+            "signal": signal,
+            "notes": [],
+            "metric_kind": "real",
+            "seeds": [],
+            "reliability": {"model": "tfidf", "level": 0.9, "low": -1.0, "high": 1.0, "coverage": 0.9},
+            "leaks": [],
+        },
         "explain": {"captions": 0, "budget": 16},
         "drivers": {"tested": 0, "significant": 0},
     }

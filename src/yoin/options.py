@@ -129,6 +129,12 @@ class ModelOptions(SeedOptions):
     """Which model stands at the top of the ladder."""
 
     model: str = option("minilm", "minilm, bert:DIR, frozen or tfidf.", "SPEC")
+    metric_kind: Literal["real", "positive", "rate", "count", "binary"] | None = option(
+        None, "What kind of number the metric is; guessed by default.", "KIND"
+    )
+    loss: Literal["squared", "huber"] = option("squared", "Of fine-tuning a real or positive metric.", "squared|huber")
+    seeds: int = option(1, "Average so many fine-tunings that differ by their seed.", ge=1, le=50)
+    layer_decay: float = option(1.0, "How much slower each lower layer learns, as a factor.", gt=0, le=1)
 
 
 class FitOptions(ModelOptions):

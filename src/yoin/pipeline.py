@@ -21,7 +21,7 @@ from yoin.ledger import Ledger
 from yoin.options import Options, RunOptions, Spec
 from yoin.stages import STAGES, Stage
 from yoin.study import Study, locked
-from yoin.values import Progress, Table
+from yoin.values import MetricKind, Progress, Table
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,7 +33,6 @@ Chosen = TypeVar("Chosen", bound=Options)
 
 StageProgress: TypeAlias = Callable[[str, int, int, str], None]
 """Called with (stage, items done, items in all, note)."""
-
 _SHARED = ("values.py", "images.py", "language.py", "features.py", "encoder.py", "loop.py", "pipeline.py")
 
 
@@ -53,6 +52,10 @@ def run(
     weight: str | None = None,
     captioner: str = "describe",
     model: str = "minilm",
+    metric_kind: MetricKind | None = None,
+    loss: Literal["squared", "huber"] = "squared",
+    seeds: int = 1,
+    layer_decay: float = 1.0,
     explain: int | Literal["all"] = 200,
     budget: int = 256,
     tolerance: float = 0.0,
@@ -109,6 +112,10 @@ def run(
         weight: a column of positive weights.
         captioner: ``name[:model][@base_url]``.
         model: the top of the ladder: ``minilm``, ``bert:REPO_OR_DIR``, ``frozen`` or ``tfidf``.
+        metric_kind: what kind of number the metric is; guessed by default.
+        loss: of fine-tuning a real or positive metric; ``huber`` heeds outliers less.
+        seeds: so many fine-tunings are averaged; the report shows their spread.
+        layer_decay: each layer of the encoder learns so many times as fast as the one above it; 1 is all alike.
         explain: how many captions to explain, spread over the metric's range.
         budget: model calls that one caption may take.
         tolerance: stop at a caption once its standard errors are below this share of its largest value.
@@ -165,8 +172,7 @@ def run(
     names = (features,) if isinstance(features, str) else tuple(features)
     options = resolve(**{**given, "table": path, "features": names, "captions": _found(captions)})
     require_table(path)
-    folder = Path(out) if out is not None else Path(f"{path.stem}.yoin")
-    return _advance(folder, options, STAGES, progress)
+    return _advance(Path(out) if out is not None else Path(f"{path.stem}.yoin"), options, STAGES, progress)
 
 
 def run_stage(study: str | Path, stage: str, *, progress: StageProgress = silent, **changes: object) -> Study:

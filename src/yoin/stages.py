@@ -182,12 +182,11 @@ def _repeat(study: Study, options: RunOptions, key: str, progress: Progress) -> 
 def _fit(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
     from yoin import model, table
 
-    rows = analysed(study, options)
-    chosen = options.for_fit()
+    rows, chosen = analysed(study, options), options.for_fit()
     together = labels(rows, options)
     blocks = table.blocks(together)
     folds = table.assign_folds(together, chosen.folds, chosen.seed)
-    folder = study.work("fit", key)
+    folder, group = study.work("fit", key), rows["group"].tolist() if options.group else None
     fit = model.fit(
         rows["caption"].tolist(),
         rows["metric"].to_numpy(),
@@ -200,10 +199,16 @@ def _fit(study: Study, options: RunOptions, key: str, progress: Progress) -> Map
         folder=folder,
         progress=progress,
     )
+    leaks = model.find_leaks(rows["caption"].tolist(), rows["metric"].to_numpy(), features_of(rows, options))
     study.adopt(folder, "models")
     study.write_frame("predictions.parquet", fit.predictions)
+    study.write_frame("history.parquet", fit.history)
     return {
         "model": fit.model,
+        "metric_kind": fit.metric_kind,
+        "seeds": [asdict(seed) for seed in fit.seeds],
+        "reliability": model.reliability_of(fit, group, weight_of(rows)),
+        "leaks": [asdict(leak) | {"row_id": int(rows.index[leak.row_id])} for leak in leaks],
         "rungs": [asdict(rung) for rung in fit.rungs],
         "signal": asdict(fit.signal),
         "notes": list(fit.notes),
@@ -352,7 +357,7 @@ STAGES = (
     Stage(
         name="fit",
         reads=("table.parquet", "captions.parquet"),
-        makes=("predictions.parquet", "models"),
+        makes=("predictions.parquet", "history.parquet", "models"),
         options=RunOptions.for_fit,
         code=("model", "table.py", "table"),
         work=_fit,
@@ -380,8 +385,8 @@ STAGES = (
     Stage(
         name="report",
         reads=(
-            "table.parquet", "media.parquet", "captions.parquet", "predictions.parquet", "explanations.parquet",
-            "interactions.parquet", "drivers.parquet", "concepts.parquet",
+            "table.parquet", "media.parquet", "captions.parquet", "predictions.parquet", "history.parquet",
+            "explanations.parquet", "interactions.parquet", "drivers.parquet", "concepts.parquet",
         ),
         makes=("summary.json", "report.html"),
         options=RunOptions.for_report,

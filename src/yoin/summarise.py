@@ -23,6 +23,7 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
 
     from yoin.media import REASONS
     from yoin.report import summary as record
+    from yoin.report import trust
 
     table, fit = study.facts("table"), study.facts("fit")
     captions = study.captions
@@ -52,6 +53,14 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
         models=tuple(record.ModelSummary.model_validate(rung) for rung in fit["rungs"]),
         signal=record.SignalSummary.model_validate(fit["signal"]),
         choice=choice,
+        metric_kind=fit["metric_kind"],
+        seeds=tuple(trust.SeedSummary.model_validate(seed) for seed in fit["seeds"]),
+        training=tuple(
+            trust.EpochSummary.model_validate(epoch)
+            for epoch in study.frame("history.parquet").drop(columns="model").to_dict("records")
+        ),
+        reliability=trust.ReliabilitySummary.model_validate(fit["reliability"]),
+        leaks=tuple(trust.LeakSummary.model_validate(leak) for leak in fit["leaks"]),
         drivers=record.DriversSummary.model_validate(study.facts("drivers")),
         explanations=record.ExplanationsSummary.model_validate(
             {**study.facts("explain"), **_accuracy(study), "model": fit["model"]}

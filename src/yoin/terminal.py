@@ -87,6 +87,9 @@ def show_study(study: Study, as_json: bool) -> None:
     dropped = sum(summary.rows.dropped.values())
     reasons = ", ".join(f"{n} {reason.replace('_', ' ')}" for reason, n in summary.rows.dropped.items() if n)
     out.print(f"{summary.rows.used} of {summary.rows.read} rows used" + (f"; dropped: {reasons}" if dropped else ""))
+    out.print(f"the metric is of the kind {summary.metric_kind}", markup=False)
+    for leak in summary.leaks:
+        out.print(f"Warning, row {leak.row_id + 1}: {leak.sentence}", markup=False)
     ladder = Table("model", "RMSE", "R²", "95% interval", "Spearman", box=None, pad_edge=False)
     for model in summary.models:
         ladder.add_row(

@@ -42,6 +42,7 @@ Embed: TypeAlias = Callable[[list[str]], np.ndarray]
 
 CaptionStatus = Literal["ok", "truncated", "refused", "blocked", "failed", "missing"]
 Verdict = Literal["signal", "weak", "none"]
+MetricKind = Literal["real", "positive", "rate", "count", "binary"]
 
 CAPTION_COLUMNS = (
     "row_id", "media_id", "caption", "status", "reason", "captioner", "model_version", "prompt_id",
@@ -49,6 +50,9 @@ CAPTION_COLUMNS = (
 REPEAT_COLUMNS = (*CAPTION_COLUMNS, "repeat")
 COMPARED_COLUMNS = ("comparison", "prompt", "part", *CAPTION_COLUMNS)
 PREDICTION_COLUMNS = ("row_id", "model", "fold", "metric", "prediction")
+HISTORY_COLUMNS = (
+    "model", "fold", "seed", "epoch", "train_loss", "inner_loss", "inner_rmse", "learning_rate", "kept",
+)  # fmt: skip
 EXPLANATION_COLUMNS = ("row_id", "start", "end", "text", "value", "base_value", "prediction", "std_error")
 INTERACTION_COLUMNS = ("row_id", "start", "end", "other_start", "other_end", "text", "other_text", "value")
 DRIVER_COLUMNS = (
@@ -206,6 +210,32 @@ class Rung:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """One round of a fine-tuning; round 0 is the mean.
+
+    Losses are those of the metric's kind, near 1 for the mean of a real metric; ``inner_rmse`` in the metric's unit;
+    ``learning_rate`` of the encoder at the round's end; ``kept`` where its weights are the ones that predict.
+    """
+
+    seed: int
+    epoch: int
+    train_loss: float
+    inner_loss: float
+    inner_rmse: float
+    learning_rate: float
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedScore:
+    """What one seed's fine-tuned models come to alone, out of fold; ``rmse`` in the metric's unit."""
+
+    seed: int
+    rmse: float
+    r2: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
     """Whether the captions say anything about the metric.
 
@@ -227,13 +257,73 @@ class Signal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """The ladder's out-of-fold predictions (`PREDICTION_COLUMNS`), its rungs and the verdict."""
+    """The ladder's out-of-fold predictions (`PREDICTION_COLUMNS`), its rungs and the verdict.
+
+    ``history`` (`HISTORY_COLUMNS`) has a row a round of fine-tuning, ``seeds`` one a seed where several are averaged.
+    """
 
     predictions: pd.DataFrame
+    history: pd.DataFrame
     rungs: tuple[Rung, ...]
     signal: Signal
     model: str
+    metric_kind: MetricKind
+    seeds: tuple[SeedScore, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReliabilityBin:
+    """A tenth of the rows by prediction: mean prediction, mean metric and the latter's standard error."""
+
+    n: int
+    predicted: float
+    observed: float
+    std_error: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupResidual:
+    """A group's mean of metric less prediction with its standard error, and its RMSE; in the metric's unit."""
+
+    group: str
+    n: int
+    mean: float
+    std_error: float
+    rmse: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reliability:
+    """How far the predictions of ``model`` can be trusted.
+
+    A new prediction plus ``low`` and plus ``high`` is an interval that holds at least a share of ``level`` of new rows
+    like these; ``coverage`` is the share of the rows that such intervals from the other folds held.
+    """
+
+    model: str
+    level: float
+    low: float
+    high: float
+    coverage: float
+    bins: tuple[ReliabilityBin, ...] = ()
+    groups: tuple[GroupResidual, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leak:
+    """A suspicion that captions give the metric away.
+
+    ``kind`` of thing (rating, price, percentage, year, number, column) that ``rows`` captions hold, an example being
+    that of ``row_id``; ``r2`` of the number alone among them, None for a column.
+    """
+
+    kind: str
+    rows: int
+    share: float
+    r2: float | None
+    row_id: int
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,6 +80,46 @@ def test_thirty_rows_are_enough_and_a_constant_metric_is_predicted(tiny_bert: Pa
     assert model.predict(captions) == pytest.approx(3.0, abs=1e-3)
 
 
+def test_rounds_are_noted_and_the_best_is_kept(fitted: BertRegressor) -> None:
+    rounds = fitted.history
+    assert [one.epoch for one in rounds] == list(range(len(rounds)))
+    assert np.isnan(rounds[0].train_loss)
+    assert rounds[0].inner_loss == pytest.approx(1, abs=0.5)
+    (kept,) = [one for one in rounds if one.kept]
+    assert kept.inner_loss == min(one.inner_loss for one in rounds)
+    assert rounds[-1].train_loss < rounds[1].train_loss
+    assert rounds[1].learning_rate > rounds[-1].learning_rate >= 0
+    assert fitted.held_out is not None
+    captions = make_captions(200)
+    metric = make_metric(captions, 0.3)[fitted.held_out.rows]
+    assert kept.inner_rmse == pytest.approx(np.sqrt(np.mean((metric - fitted.held_out.predictions) ** 2)), rel=1e-4)
+
+
+def test_seeds_are_averaged_and_saved(tiny_bert: Path, fitted: BertRegressor, tmp_path: Path) -> None:
+    captions = make_captions(200)
+    model = BertRegressor(str(tiny_bert), options=OPTIONS.model_copy(update={"seeds": 2}))
+    told: list[int] = []
+    model.fit(captions, make_metric(captions, 0.3), progress=lambda done, total, note: told.append(done))
+    each = model.predict_each(captions)
+    np.testing.assert_array_equal(each[0], fitted.predict(captions))  # the first seed is the study's
+    assert np.ptp(each, axis=0).max() > 0
+    np.testing.assert_array_equal(model.predict(captions), each.mean(axis=0))
+    assert {one.seed for one in model.history} == {42, 43}
+    assert told == sorted(told)
+    model.save(tmp_path)
+    np.testing.assert_array_equal(BertRegressor.load(tmp_path).predict_each(captions), each)
+
+
+def test_lower_layers_learn_more_slowly_where_asked_for(tiny_bert: Path) -> None:
+    captions = make_captions(100)
+    moved = {}
+    for decay in (1.0, 0.01):
+        model = BertRegressor(str(tiny_bert), options=FitOptions(max_epochs=1, layer_decay=decay))
+        model.fit(captions, make_metric(captions, 0.1))
+        moved[decay] = model.predict(captions)
+    assert np.ptp(moved[1.0] - moved[0.01]) > 0
+
+
 def test_weights_count(tiny_bert: Path) -> None:
     captions = ["warm sky", "dark sky"] * 60
     metric = np.array([1.0, 0.0] * 30 + [0.0, 1.0] * 30)  # the halves contradict each other

@@ -12,7 +12,7 @@ from yoin.errors import MissingExtraError, StudyError, UsageError
 from yoin.model import fit, predictors
 from yoin.model.base import Meter, outer_folds
 from yoin.options import FitOptions
-from yoin.values import PREDICTION_COLUMNS, Fit
+from yoin.values import HISTORY_COLUMNS, PREDICTION_COLUMNS, Fit
 
 QUICK = {"bootstrap": 200, "permutations": 39}
 
@@ -84,6 +84,24 @@ def test_saved_models_give_the_out_of_fold_predictions(tmp_path: Path, tiny_bert
         texts = [captions[row] for row in group.index]
         np.testing.assert_allclose(again[fold](texts), group.prediction, atol=1e-4 * metric.std())
     assert f"{model}+features" in set(found.predictions.model)
+
+
+def test_rounds_and_seeds_are_kept(tmp_path: Path, tiny_bert: Path) -> None:
+    captions = make_captions(60)
+    metric = make_metric(captions, 0.3)
+    model = f"bert:{tiny_bert}"
+    found = fit(
+        captions, metric, outer_folds(60, None, 2, 0), row_ids=np.arange(60), features=None, group=None, weight=None,
+        options=FitOptions(model=model, folds=2, seeds=2, max_epochs=1, **QUICK), folder=tmp_path,
+    )  # fmt: skip
+    assert tuple(found.history.columns) == HISTORY_COLUMNS
+    assert set(found.history["model"]) == {model}
+    assert found.history.groupby(["fold", "seed"])["kept"].sum().tolist() == [1, 1, 1, 1]
+    assert [score.seed for score in found.seeds] == [42, 43]
+    rung = found.rungs[-1]
+    assert rung.rmse <= np.sqrt(np.mean([score.rmse**2 for score in found.seeds])) + 1e-9  # an average errs no more
+    assert found.metric_kind == "real"
+    assert any("of the kind real (guessed" in note for note in found.notes)
 
 
 def test_weights_and_groups_are_honoured(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,10 +11,11 @@ from hypothesis import strategies as st
 from tests.model.conftest import make_captions, make_metric
 from yoin.errors import UsageError
 from yoin.features import FeatureEncoder
-from yoin.model import assess_signal
+from yoin.model import assess_signal, fit
 from yoin.model.base import outer_folds
 from yoin.model.linear import TfidfRidge, predict_given
 from yoin.model.signal import exchange, r2_interval
+from yoin.options import FitOptions
 from yoin.values import Signal
 
 
@@ -311,3 +314,38 @@ def test_no_signal_passes_in_at_most_one_of_twenty_data_sets(
     random = np.random.default_rng(0)
     passed = sum(assess(**scenario(random, seed)).verdict != "none" for seed in range(200))
     assert passed <= 19  # 10 expected at the nominal 5%, and three standard errors
+
+
+def crossed_null(random: np.random.Generator, seed: int) -> dict[str, object]:
+    """Captions echo an interaction of two columns, which a linear model of the columns does not know."""
+    side, genre = random.integers(0, 2, 200), random.integers(0, 2, 200)
+    crossed = side != genre
+    echoed = np.where(random.random(200) < 0.9, crossed, ~crossed)
+    captions = [
+        f"{text} {'gun' if yes else 'kiss'}" for text, yes in zip(make_captions(200, seed, 3), echoed, strict=True)
+    ]
+    metric = 1.2 * crossed + random.normal(size=200)
+    features = pd.DataFrame({"side": np.array(["left", "right"])[side], "genre": np.array(["a", "b"])[genre]})
+    return {"captions": captions, "metric": metric, "features": features}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", [confounded_null, crossed_null])
+def test_no_gain_of_a_fine_tuned_rung_passes_where_there_is_none(
+    scenario: Callable[[np.random.Generator, int], dict[str, Any]], tiny_bert: Path, tmp_path: Path
+) -> None:
+    random, passed, above = np.random.default_rng(1), 0, 0
+    model, times = f"bert:{tiny_bert}", 60
+    for seed in range(times):
+        made = scenario(random, seed)
+        metric = made["metric"]
+        found = fit(
+            made["captions"], metric, outer_folds(len(metric), None, 3, seed), row_ids=np.arange(len(metric)),
+            features=made["features"], group=None, weight=None, folder=tmp_path / str(seed),
+            options=FitOptions(model=model, folds=3, permutations=39, bootstrap=300, max_epochs=2),
+        )  # fmt: skip
+        passed += found.signal.verdict != "none"
+        by_rung = {name: rows["prediction"].to_numpy() for name, rows in found.predictions.groupby("model", sort=False)}
+        above += r2_interval(metric, by_rung[model + "+features"], baseline=by_rung["features"], bootstrap=300)[1] > 0
+    assert passed <= 8  # 3 expected at the nominal 5%, and three standard errors
+    assert above <= 8

@@ -34,6 +34,14 @@ from yoin.report.summary import (
     summarize_metric,
     summarize_preview,
 )
+from yoin.report.trust import (
+    EpochSummary,
+    GroupResidualSummary,
+    LeakSummary,
+    ReliabilityBinSummary,
+    ReliabilitySummary,
+    SeedSummary,
+)
 from yoin.values import CAPTION_COLUMNS, DRIVER_COLUMNS, EXPLANATION_COLUMNS, OCCURRENCE_COLUMNS, PREDICTION_COLUMNS
 
 # concept, the sentence that says it, effect, share of the images
@@ -172,6 +180,31 @@ def make_example(
             ModelSummary(name="minilm", rmse=0.77 * sd, r2=0.36, r2_low=0.28, r2_high=0.43, spearman=0.6, seconds=140),
         ),
         signal=_signal(verdict),
+        metric_kind="real",
+        seeds=(SeedSummary(seed=42, rmse=0.78 * sd, r2=0.35), SeedSummary(seed=43, rmse=0.79 * sd, r2=0.34)),
+        training=tuple(
+            EpochSummary(
+                fold=fold, seed=42, epoch=epoch, train_loss=None if not epoch else 0.9 - 0.1 * epoch,
+                inner_loss=1 - 0.12 * epoch + 0.02 * epoch**2 + 0.01 * fold, inner_rmse=sd, learning_rate=1e-4,
+                kept=epoch == 3,
+            )
+            for fold in range(3)
+            for epoch in range(5)
+        ),
+        reliability=ReliabilitySummary(
+            model="minilm", level=0.9, low=-1.3, high=1.2, coverage=0.912,
+            bins=tuple(
+                ReliabilityBinSummary(n=rows // 10, predicted=5.8 + 0.1 * k, observed=5.7 + 0.12 * k, std_error=0.1)
+                for k in range(10)
+            ),
+            groups=(GroupResidualSummary(group=f"spring{hostile}", n=9, mean=-0.4, std_error=0.1, rmse=0.8),),
+        ),
+        leaks=(
+            LeakSummary(
+                kind="rating", rows=12, share=0.1, r2=0.97, row_id=4,
+                sentence=f"the caption says '8.5/10{hostile}': 12 captions hold a rating",
+            ),
+        ),
         drivers=DriversSummary(tested=len(table), significant=int((table["q"] < 0.05).sum()), uncovered=0.08,
                                notes=("Near-synonyms are merged with the frozen encoder.",)),
         explanations=ExplanationsSummary(

@@ -7,19 +7,36 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from yoin.model.ladder import fit, predictors
+    from yoin.model.leaks import find_leaks
+    from yoin.model.reliability import assess_reliability, interval, reliability_of
     from yoin.model.rivals import cheap_rung, compare_captions
     from yoin.model.shelf import fit_shuffled
     from yoin.model.signal import assess_signal
 
-__all__ = ["assess_signal", "cheap_rung", "compare_captions", "fit", "fit_shuffled", "predictors"]
+__all__ = [
+    "assess_reliability",
+    "assess_signal",
+    "cheap_rung",
+    "compare_captions",
+    "find_leaks",
+    "fit",
+    "fit_shuffled",
+    "interval",
+    "predictors",
+    "reliability_of",
+]
 
 _HOME = {
+    "assess_reliability": "yoin.model.reliability",
     "assess_signal": "yoin.model.signal",
     "cheap_rung": "yoin.model.rivals",
     "compare_captions": "yoin.model.rivals",
+    "find_leaks": "yoin.model.leaks",
     "fit": "yoin.model.ladder",
     "fit_shuffled": "yoin.model.shelf",
+    "interval": "yoin.model.reliability",
     "predictors": "yoin.model.ladder",
+    "reliability_of": "yoin.model.reliability",
 }
 
 

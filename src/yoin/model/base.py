@@ -11,7 +11,7 @@ from sklearn.model_selection import GroupKFold, GroupShuffleSplit
 
 from yoin.errors import UsageError
 from yoin.options import FitOptions
-from yoin.values import Progress
+from yoin.values import Epoch, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,17 @@ class QuickRegressor(Regressor, Protocol):
 
     def predict_quickly(self, captions: list[str]) -> np.ndarray:
         """Predictions (n,) near those of ``predict``; how near, whoever uses them measures."""
+
+
+@runtime_checkable
+class FineTuned(Protocol):
+    """A `Regressor` that trains by rounds, as often as there are seeds."""
+
+    history: tuple[Epoch, ...]
+    """The rounds of the last fit, seed by seed."""
+
+    def predict_each(self, captions: list[str]) -> np.ndarray:
+        """Predictions (seeds, n), whose mean `Regressor.predict` gives."""
 
 
 class Meter:

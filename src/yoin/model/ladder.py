@@ -6,7 +6,8 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +20,15 @@ from yoin.errors import StudyError, UsageError
 from yoin.features import FeatureEncoder
 from yoin.files import digest
 from yoin.ledger import disk_errors
-from yoin.model.base import HeldOut, Meter, Regressor
-from yoin.model.linear import FrozenRidge, TfidfRidge, predict_given, remember, text_ridge
+from yoin.model.base import FineTuned, HeldOut, Meter, Regressor
+from yoin.model.columns import Columns, fit_columns, predict_beside
+from yoin.model.kinds import WHY, check_kind, guess_kind
+from yoin.model.linear import FrozenRidge, TfidfRidge, remember, text_ridge
 from yoin.model.parts import Part, Parts
-from yoin.model.ridge import fit_ridge
 from yoin.model.shelf import FoldModel, Shelf
 from yoin.model.signal import PLUS, assess_signal, group_labels, r2_interval
 from yoin.options import FitOptions, Spec
-from yoin.values import PREDICTION_COLUMNS, Embed, Fit, Progress, Rung, silent
+from yoin.values import HISTORY_COLUMNS, PREDICTION_COLUMNS, Embed, Fit, Progress, Rung, SeedScore, silent
 
 LINEAR = ("tfidf", "frozen")
 # Rough shares of the time, for the progress only.
@@ -89,17 +91,25 @@ def fit(
         StudyError: a fold's model cannot be written.
     """
     rows = _checked(captions, metric, folds, features, group, weight)
+    kind = options.metric_kind or guess_kind(rows.metric)
+    check_kind(rows.metric, kind)
+    asked, options = options, options.model_copy(update={"metric_kind": kind})
     make = _maker(options)
     make()  # what cannot be used says so before any work is done
     rungs, notes = _rungs_from_captions(options.model)
+    source = "as asked for" if asked.metric_kind else "guessed from its values; --metric-kind changes it"
+    notes.append(f"the metric is of the kind {kind} ({source}): by fine-tuning it is {WHY[kind]}")
     names = ["mean", *rungs, *([] if features is None else ["features", *(rung + PLUS for rung in rungs)])]
     parts = Parts(folder, _digest(rows, folds, options))
 
     numbers = np.unique(folds)
     meter = Meter(progress, VERDICT_SHARE + EMBED_SHARE * ("frozen" in rungs) + sum(map(_share, names)))
     embed = remember(lambda texts: encoder.embed(texts, progress=meter.part(EMBED_SHARE, "embedding captions")))
+    columns_in = lru_cache(lambda fold: _columns(rows.take(np.flatnonzero(folds != fold)), options))
     predictions = {name: np.empty(len(rows.metric)) for name in names}
     seconds = dict.fromkeys(names, 0.0)
+    history: list[dict[str, object]] = []
+    by_seed = np.full((options.seeds, len(rows.metric)), np.nan)
     for number, name in enumerate(names):
         for fold in numbers:
             told = meter.part(_share(name) / len(numbers), f"{name}, fold {fold + 1}")
@@ -111,22 +121,28 @@ def fit(
                 if name == "mean":
                     part = Part(np.full(len(held), np.average(train.metric, weights=train.weight)), 0.0)
                 elif name == "features" or (name.removesuffix(PLUS) in LINEAR and name.endswith(PLUS)):
-                    part = Part(_with_features(name, train, other, embed), 0.0)
+                    part = Part(_with_features(name, columns_in(fold), train, other, embed), 0.0)
                 elif name.endswith(PLUS):
                     below, tuned = rungs[-2], rungs[-1]
                     inside = parts.find(names.index(tuned), fold)
-                    share = _share_of_gap(below, train, inside.held_out if inside else None, embed)
+                    share = _share_of_gap(below, train, inside.held_out if inside else None, embed, options)
                     gap = predictions[tuned][held] - predictions[below][held]
                     part = Part(predictions[below + PLUS][held] + share * gap, 0.0)
                 else:
                     model = _captions_model(name, options, make, embed)
                     model.fit(train.captions, train.metric, group=train.group, weight=train.weight, progress=told)
                     part = Part(model.predict(other.captions), 0.0, model.held_out, model.notes)
+                    if isinstance(model, FineTuned):
+                        each = model.predict_each(other.captions)
+                        part = replace(part, predictions=each.mean(axis=0), each=each, history=model.history)
                     if name == options.model:
                         _save(model, folder / f"fold-{fold}")
                 part = replace(part, seconds=time.perf_counter() - started)
                 parts.keep(number, fold, part)
             predictions[name][held] = part.predictions
+            history += [{"model": name, "fold": int(fold), **asdict(epoch)} for epoch in part.history]
+            if part.each is not None:
+                by_seed[:, held] = part.each
             seconds[name] += part.seconds
             notes += [f"{name}, fold {fold + 1}: {note}" for note in part.notes]
 
@@ -155,6 +171,9 @@ def fit(
         rungs=tuple(_judge(name, predictions[name], seconds[name], rows, options) for name in names),
         signal=signal,
         model=options.model,
+        metric_kind=kind,
+        history=pd.DataFrame(history, columns=list(HISTORY_COLUMNS)),
+        seeds=_by_seed(by_seed, rows, options) if options.seeds > 1 and np.isfinite(by_seed).all() else (),
         notes=tuple(notes),
     )
 
@@ -237,21 +256,26 @@ def _captions_model(name: str, options: FitOptions, make: Callable[[], Regressor
     return TfidfRidge(options=options) if name == "tfidf" else make()
 
 
-def _with_features(name: str, train: _Rows, other: _Rows, embed: Embed) -> np.ndarray:
+def _columns(train: _Rows, options: FitOptions) -> Columns:
+    """The model of the features alone, fitted on ``train``."""
+    if train.features is None:
+        raise UsageError("there are no features", stage="model")
+    return fit_columns(train.features, train.metric, weight=train.weight, group=train.group, seed=options.seed)
+
+
+def _with_features(name: str, columns: Columns, train: _Rows, other: _Rows, embed: Embed) -> np.ndarray:
     """Predictions for ``other`` of the features alone, or of the features and a linear rung's view of the captions."""
     if train.features is None or other.features is None:
         raise UsageError("there are no features", stage="model")
-    columns = FeatureEncoder().fit(train.features)
-    given = columns.transform(train.features), columns.transform(other.features)
-    metric = train.metric[:, None]
     if name == "features":
-        return fit_ridge(given[0], metric, weight=train.weight, group=train.group).predict(given[1])[:, 0]
+        return columns.predict(other.features)
     model = text_ridge(name.removesuffix(PLUS), embed)
     text = model.learn(train.captions), model.matrix(other.captions)
-    return predict_given(text, given, metric, weight=train.weight, group=train.group)[1][:, 0]
+    features = train.features, other.features
+    return predict_beside(columns, text, features, train.metric, weight=train.weight, group=train.group)
 
 
-def _share_of_gap(below: str, train: _Rows, held_out: HeldOut | None, embed: Embed) -> float:
+def _share_of_gap(below: str, train: _Rows, held_out: HeldOut | None, embed: Embed, options: FitOptions) -> float:
     """How much of what fine-tuning adds to the linear rung ``below`` belongs beside the features, from 0 to 1.
 
     A fine-tuned model beside features would have to be trained again on what the features leave, at twice the
@@ -260,13 +284,13 @@ def _share_of_gap(below: str, train: _Rows, held_out: HeldOut | None, embed: Emb
     that neither model has learned from.
     """
     if held_out is None:
-        return 1.0
+        return 0.0  # of a model that held nothing out nothing is known
     learned = np.setdiff1d(np.arange(len(train.metric)), held_out.rows)
     inner, held = train.take(learned), train.take(held_out.rows)
     model = text_ridge(below, embed)
     model.fit(inner.captions, inner.metric, group=inner.group, weight=inner.weight)
     gap = held_out.predictions - model.predict(held.captions)
-    rest = held.metric - _with_features(below + PLUS, inner, held, embed)
+    rest = held.metric - _with_features(below + PLUS, _columns(inner, options), inner, held, embed)
     weight = np.ones(len(rest)) if held.weight is None else held.weight
     spread = float(np.sum(weight * gap**2))
     if spread == 0:
@@ -307,6 +331,16 @@ def _judge(name: str, prediction: np.ndarray, seconds: float, rows: _Rows, optio
         r2_high=high,
         spearman=float(spearmanr(rows.metric, prediction).statistic) if ranked else 0.0,
         seconds=seconds,
+    )
+
+
+def _by_seed(predictions: np.ndarray, rows: _Rows, options: FitOptions) -> tuple[SeedScore, ...]:
+    """What each seed's predictions (seeds, n) come to."""
+    spread = np.average((rows.metric - np.average(rows.metric, weights=rows.weight)) ** 2, weights=rows.weight)
+    errors = np.average((rows.metric - predictions) ** 2, axis=1, weights=rows.weight)
+    return tuple(
+        SeedScore(seed=options.seed + number, rmse=float(np.sqrt(error)), r2=float(1 - error / spread))
+        for number, error in enumerate(errors)
     )
 
 

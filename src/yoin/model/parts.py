@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +12,22 @@ from safetensors.numpy import load_file, save
 
 from yoin.files import put
 from yoin.model.base import HeldOut
+from yoin.values import Epoch
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One rung in one fold: predictions for the fold's rows, the seconds they took, what was held out inside."""
+    """One rung in one fold: predictions for the fold's rows, the seconds they took, what was held out inside.
+
+    ``each`` (seeds, k) and ``history`` are those of a model that is fine-tuned.
+    """
 
     predictions: np.ndarray
     seconds: float
     held_out: HeldOut | None = None
     notes: tuple[str, ...] = ()
+    each: np.ndarray | None = None
+    history: tuple[Epoch, ...] = ()
 
 
 class Parts:
@@ -43,7 +49,8 @@ class Parts:
         kept = load_file(path)
         held = HeldOut(kept["held_rows"], kept["held_predictions"]) if "held_rows" in kept else None
         notes = tuple(json.loads(kept["notes"].tobytes()))
-        return Part(kept["predictions"], float(kept["seconds"][0]), held, notes)
+        history = tuple(Epoch(**epoch) for epoch in json.loads(kept["history"].tobytes()))
+        return Part(kept["predictions"], float(kept["seconds"][0]), held, notes, kept.get("each"), history)
 
     def keep(self, number: int, fold: int, part: Part) -> None:
         """Commit a finished part.
@@ -55,7 +62,10 @@ class Parts:
             "predictions": part.predictions,
             "seconds": np.array([part.seconds]),
             "notes": np.frombuffer(json.dumps(part.notes).encode(), np.uint8),
+            "history": np.frombuffer(json.dumps([asdict(epoch) for epoch in part.history]).encode(), np.uint8),
         }
+        if part.each is not None:
+            arrays["each"] = part.each
         if part.held_out:
             arrays |= {"held_rows": part.held_out.rows, "held_predictions": part.held_out.predictions}
         put(self._path(number, fold), lambda path: path.write_bytes(save(arrays)))

@@ -100,8 +100,8 @@ def assess_signal(
     rung, (r2, low, high) = _best(y, rungs, features is not None, labels, w, bootstrap, seed)
     test_rung = "frozen" if {"frozen", "frozen" + PLUS} & set(rungs) and (embed or encoder.installed()) else "tfidf"
     p = permutation_p(
-        y, texts, test_rung, features=features, group=labels, weight=w, folds=fold,
-        permutations=permutations, seed=seed, embed=embed,
+        y if features is None else y - rungs["features"], texts, test_rung,
+        features=features, group=labels, weight=w, folds=fold, permutations=permutations, seed=seed, embed=embed,
     )  # fmt: skip
     verdict: Verdict = "none" if not (low > 0 and p < LEVEL) else "weak" if r2 < WEAK else "signal"
     return Signal(
@@ -180,6 +180,9 @@ def permutation_p(
     embed: Embed | None = None,
 ) -> float:
     """How rarely an exchanged metric gives the rung as good an out-of-fold R² (with features: gain).
+
+    With features, ``metric`` is what the rung of the features leaves out of fold: steps and interactions of the columns
+    that the linear model here does not know must not pass for captions that echo them.
 
     The p value is (1 + number of exchanged metrics that do at least as well) / (1 + permutations)
     (Phipson & Smyth 2010).

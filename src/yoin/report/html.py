@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from yoin.amounts import dollars
 from yoin.options import ReportOptions
-from yoin.report import charts, left_out, words
+from yoin.report import charts, curves, left_out, words
 from yoin.report.payload import (
     build_payload,
     choose_examples,
@@ -145,6 +145,8 @@ def render(
         best=_judged(summary),
         ladder=charts.ladder_chart(summary.models) if summary.models else None,
         deletion=charts.deletion_chart(summary.explanations.deletion) if summary.explanations.deletion else None,
+        training=curves.training_plane(summary.training),
+        reliability=curves.reliability_plane(summary.reliability.bins) if summary.reliability else None,
         histogram=charts.bars(summary.metric.histogram),
         drivers=lines,
         driver_scale=scale,

@@ -8,49 +8,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import NormalDist
-from typing import Annotated, Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
+from yoin.report.record import Count, Number, Plain, Record
+from yoin.report.trust import EpochSummary, LeakSummary, ReliabilitySummary, SeedSummary
 from yoin.values import Verdict
-
-
-def _finite(value: object) -> object:
-    """``None`` for what is no finite number; numpy numbers become Python's own."""
-    if value is None or value is pd.NA:
-        return None
-    if isinstance(value, (float, np.floating)):
-        return float(value) if math.isfinite(value) else None
-    return int(value) if isinstance(value, np.integer) else value
-
-
-def _plain(value: object) -> object:
-    """``value`` as JSON can hold it: paths and anything foreign as text, sequences as lists, NaN as ``None``."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (str, bool)):
-        return value
-    if isinstance(value, (Sequence, set, frozenset)):
-        return [_plain(item) for item in (sorted(value, key=str) if isinstance(value, (set, frozenset)) else value)]
-    value = _finite(value)
-    return value if value is None or isinstance(value, (int, float)) else str(value)
-
-
-Number: TypeAlias = Annotated[float | None, BeforeValidator(_finite)]
-"""A finite number, or ``None``."""
-Count: TypeAlias = Annotated[int, Field(ge=0)]
-Plain: TypeAlias = Annotated[JsonValue, BeforeValidator(_plain)]
-
-
-class Record(BaseModel):
-    """The base of every part of the summary."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), from_attributes=True)
 
 
 class Bin(Record):
@@ -78,7 +46,7 @@ class RowsSummary(Record):
 
     read: Count
     used: Count
-    dropped: dict[str, Count] = {}
+    dropped: dict[str, Count] = Field(default={})
 
 
 class MissingSummary(Record):
@@ -112,9 +80,9 @@ class MediaSummary(Record):
     distinct: Count = 0
     videos: Count = 0
     bytes: Count = 0
-    failed: dict[str, Count] = {}
+    failed: dict[str, Count] = Field(default={})
     missing: MissingSummary | None = None
-    missing_by_reason: dict[str, MissingSummary] = {}
+    missing_by_reason: dict[str, MissingSummary] = Field(default={})
     fewest_compared: Count = 0
 
 
@@ -298,17 +266,22 @@ class Summary(Record):
     models: tuple[ModelSummary, ...]
     signal: SignalSummary
     choice: ChoiceSummary | None = None
+    metric_kind: str = ""
+    seeds: tuple[SeedSummary, ...] = ()
+    training: tuple[EpochSummary, ...] = ()
+    reliability: ReliabilitySummary | None = None
+    leaks: tuple[LeakSummary, ...] = ()
     drivers: DriversSummary = DriversSummary()
     explanations: ExplanationsSummary = ExplanationsSummary()
     missing: MissingSummary | None = None
-    reasons: dict[str, str] = {}
+    reasons: dict[str, str] = Field(default={})
     next_test: NextTest | None = None
     columns: tuple[ColumnSummary, ...] = ()
     preview: Preview = Preview()
     notes: tuple[str, ...] = ()
-    seconds: dict[str, Number] = {}
-    versions: dict[str, str] = {}
-    options: dict[str, Plain] = {}
+    seconds: dict[str, Number] = Field(default={})
+    versions: dict[str, str] = Field(default={})
+    options: dict[str, Plain] = Field(default={})
     reproduce: str = ""
 
     @classmethod
