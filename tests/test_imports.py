@@ -22,6 +22,7 @@ JOINERS = {
     "stages",
     "rows",
     "compare",
+    "brief",
     "summarise",
     "estimate",
     "cli",

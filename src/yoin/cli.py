@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 
 from yoin import __version__, pipeline, terminal
+from yoin.brief import make_brief
 from yoin.compare import Comparison, built_in, compare_prompts
 from yoin.doctor import examine
 from yoin.errors import ConsentError, YoinError
@@ -181,6 +182,12 @@ def prompts(
             return compare_prompts(study, chosen, ask=ask, progress=progress, **given)
 
     terminal.show_comparison(_with_consent(go, yes), as_json)
+
+
+@app.command()
+def brief(study: StudyArgument, as_json: JsonFlag = False) -> None:
+    """Write a creative brief and prompts for text-to-image models from the drivers of a study."""
+    terminal.show_brief(make_brief(study), as_json)
 
 
 @app.command()
