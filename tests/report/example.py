@@ -30,6 +30,7 @@ from yoin.report.summary import (
     SanitySummary,
     SignalSummary,
     Summary,
+    ab_tests,
     next_test,
     summarize_metric,
     summarize_preview,
@@ -190,6 +191,7 @@ def make_example(
         ),
         reasons={"not_found": "There is no such image."},
         next_test=next_test(table, sd),
+        tests=ab_tests(table, sd),
         columns=(
             ColumnSummary(name="image", kind="image", blanks=3, distinct=rows, examples=("images/poster 1.png",)),
             ColumnSummary(
