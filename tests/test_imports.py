@@ -22,6 +22,7 @@ JOINERS = {
     "stages",
     "rows",
     "compare",
+    "audit",
     "brief",
     "summarise",
     "estimate",

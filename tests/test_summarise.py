@@ -57,6 +57,8 @@ def make_study(folder: Path, **options: object) -> Study:
     study.write_frame("captions.parquet", captions)
     study.write_frame("explanations.parquet", pd.DataFrame(columns=list(EXPLANATION_COLUMNS)))
     study.write_frame("interactions.parquet", pd.DataFrame(columns=list(INTERACTION_COLUMNS)))
+    predicted = pd.DataFrame({"row_id": rows.index, "model": "mean", "fold": 0, "metric": rows["metric"]})
+    study.write_frame("predictions.parquet", predicted.assign(prediction=0.0))
     study.write_frame("drivers.parquet", pd.DataFrame(columns=list(DRIVER_COLUMNS)))
     signal = {
         "verdict": "none", "rung": "mean", "quantity": "r2", "r2": 0.0, "r2_low": 0.0, "r2_high": 0.0, "p": 1.0,
@@ -81,7 +83,7 @@ def make_study(folder: Path, **options: object) -> Study:
 
 def summary_of(study: Study) -> Summary:
     used = study.captions[study.captions["status"] == "ok"].set_index("row_id")
-    rows = used.join(study.frame("table.parquet").set_index("row_id")[["metric"]])
+    rows = used.join(study.frame("table.parquet").set_index("row_id").drop(columns="caption", errors="ignore"))
     return summarise(study, study.options, rows)
 
 

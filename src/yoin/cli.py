@@ -19,6 +19,7 @@ from yoin.errors import ConsentError, YoinError
 from yoin.estimate import estimate as forecast
 from yoin.flags import takes
 from yoin.options import (
+    AuditOptions,
     CaptionOptions,
     CompareOptions,
     ExplainOptions,
@@ -48,7 +49,7 @@ OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Th
 
 
 @app.command()
-@takes(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ExplainOptions)
+@takes(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ExplainOptions, AuditOptions)
 def run(
     table: TableArgument,
     *,
@@ -72,7 +73,7 @@ def run(
 
 
 @app.command()
-@takes(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ExplainOptions, without=("caption",))
+@takes(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ExplainOptions, AuditOptions, without=("caption",))
 def estimate(table: TableArgument, *, folder: OutOption = None, as_json: JsonFlag = False, **given: Any) -> None:
     """What captioning a table would take: calls, tokens, cost and time; nothing is asked. Takes the options of run."""
     terminal.show_forecast(forecast(table, out=folder, **given), as_json)

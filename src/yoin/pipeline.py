@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 import pydantic
 
 from yoin import registry
+from yoin.audit import checked_words
 from yoin.errors import UsageError, YoinError
 from yoin.files import digest, digest_code
 from yoin.ledger import Ledger
@@ -51,6 +52,8 @@ def run(
     features: Sequence[str] = (),
     group: str | None = None,
     weight: str | None = None,
+    audit: Sequence[str] = (),
+    audit_words: str | Path | None = None,
     captioner: str = "describe",
     model: str = "minilm",
     explain: int | Literal["all"] = 200,
@@ -107,6 +110,8 @@ def run(
         features: other columns the drivers are adjusted for.
         group: rows with the same value stay in one fold, and intervals allow for it.
         weight: a column of positive weights.
+        audit: columns, such as the region, on whose groups the models' errors are compared.
+        audit_words: a TOML file of words about people's traits, added to the built-in lists or in their place.
         captioner: ``name[:model][@base_url]``.
         model: the top of the ladder: ``minilm``, ``bert:REPO_OR_DIR``, ``frozen`` or ``tfidf``.
         explain: how many captions to explain, spread over the metric's range.
@@ -163,7 +168,13 @@ def run(
     given = {name: value for name, value in locals().items() if name in RunOptions.model_fields}
     path = Path(table).resolve()
     names = (features,) if isinstance(features, str) else tuple(features)
-    options = resolve(**{**given, "table": path, "features": names, "captions": _found(captions)})
+    audited = (audit,) if isinstance(audit, str) else tuple(audit)
+    options = resolve(
+        **{
+            **given, "table": path, "features": names, "audit": audited, "captions": _found(captions),
+            "audit_words": checked_words(audit_words),
+        }
+    )  # fmt: skip
     require_table(path)
     folder = Path(out) if out is not None else Path(f"{path.stem}.yoin")
     return _advance(folder, options, STAGES, progress)

@@ -48,7 +48,9 @@ def _read_table(study: Study, options: RunOptions, key: str, progress: Progress)
 
     study.remember_table(options.table, digest_file(options.table))
     read: Table = table.read(options.for_table())
-    joined = read.rows.join(read.features.add_prefix("feature: ")) if len(read.features.columns) else read.rows
+    joined = read.rows
+    for prefix, others in (("feature: ", read.features), ("audit: ", read.audited)):
+        joined = joined.join(others.add_prefix(prefix)) if len(others.columns) else joined
     study.write_frame("table.parquet", joined.rename_axis("row_id").reset_index())
     return {
         "read": read.read,
@@ -251,6 +253,7 @@ def _explain(study: Study, options: RunOptions, key: str, progress: Progress) ->
 
 def _drivers(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
     from yoin import drivers, table
+    from yoin.drivers.mentions import load_lexicon, set_apart
 
     rows = analysed(study, options)
     folds = study.predictions.drop_duplicates("row_id").set_index("row_id")["fold"]
@@ -265,6 +268,7 @@ def _drivers(study: Study, options: RunOptions, key: str, progress: Progress) ->
         attributions=explained[explained["row_id"].isin(rows.index)].join(folds, on="row_id"),
         options=options.for_drivers(),
     )
+    found = set_apart(found, load_lexicon(options.audit_words))
     study.write_frame("drivers.parquet", found.table)
     study.write_csv("drivers.csv", found.table)
     study.write_frame("concepts.parquet", found.occurrences)
@@ -375,7 +379,10 @@ STAGES = (
         options=RunOptions.for_drivers,
         code=("drivers",),
         work=_drivers,
-        outside=lambda study, options: [registry.missing("models", "frozen") is None, who_chose_prompt(study, options)],
+        outside=lambda study, options: [
+            registry.missing("models", "frozen") is None, who_chose_prompt(study, options),
+            digest_given(options.audit_words),
+        ],
     ),
     Stage(
         name="report",
@@ -385,11 +392,12 @@ STAGES = (
         ),
         makes=("summary.json", "report.html"),
         options=RunOptions.for_report,
-        code=("report", "drivers", "media", "table", "summarise.py"),
+        code=("report", "drivers", "media", "table", "summarise.py", "audit.py"),
         work=_report,
         outside=lambda study, options: [
             *(dict(study.facts(name)) for name in _TOLD if name in study.seconds),
             who_chose_prompt(study, options),
+            digest_given(options.audit_words),
         ],
     ),
 )  # fmt: skip

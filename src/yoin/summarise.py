@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from yoin.audit import audited
 from yoin.options import RunOptions
 from yoin.rows import own_comparisons, who_chose_prompt
 from yoin.study import Study
@@ -29,7 +30,7 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
     captions = study.captions
     statuses = captions["status"].value_counts()
     choice = _choice(study, options)
-    apart = load_lexicon().topics_of_concepts(study.drivers)
+    apart = load_lexicon(options.audit_words).topics_of_concepts(study.drivers)
     dropped = {**table["dropped"], **_counts(_why_unused(captions))}
     if choice is not None:
         dropped["chose_prompt"] = choice.rows
@@ -59,6 +60,7 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
             {**study.facts("explain"), **_accuracy(study), "model": fit["model"]}
         ),
         missing=_missing_captions(study, options),
+        audit=audited(study, options, rows),
         reasons={code: REASONS[code] for code in (*dropped, *media.failed) if code in REASONS},
         next_test=record.next_test(study.drivers, metric.sd or 0.0, apart),
         tests=record.ab_tests(study.drivers, metric.sd or 0.0, apart),

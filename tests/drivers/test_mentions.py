@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 
-from yoin.drivers.mentions import load_lexicon
+from yoin.drivers import estimate_drivers
+from yoin.drivers.mentions import load_lexicon, mention_effects, set_apart
 from yoin.errors import UsageError
 
 TOPICS = {"gender", "age", "ethnicity", "skin", "body", "religion", "disability", "nationality"}
@@ -112,3 +115,42 @@ def test_a_wrong_list_is_refused_in_a_sentence(tmp_path: Path, content: bytes, p
 def test_a_missing_list_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         load_lexicon(tmp_path / "none.toml")
+
+
+def planted(rows: int = 200) -> tuple[list[str], np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    woman, barn = random.random((2, rows)) < 0.4
+    captions = [
+        f"{'A woman' if w else 'A lamp'} near {'a red barn' if b else 'a wall'}"
+        for w, b in zip(woman, barn, strict=True)
+    ]
+    captions[:3] = ["An imam"] * 3
+    return captions, random.normal(size=rows) + 0.8 * woman, np.array(["woman" in text for text in captions])
+
+
+def test_mentions_are_compared_with_the_rest_as_welch_does() -> None:
+    captions, metric, woman = planted()
+    found = mention_effects(captions, metric, load_lexicon()).set_index("mention")
+    assert sorted(found.index) == ["muslim", "women"]
+    row = found.loc["women"]
+    oracle = scipy.stats.ttest_ind(metric[woman], metric[~woman], equal_var=False)
+    assert (row["n_with"], row["n_without"], row["topic"]) == (woman.sum(), (~woman).sum(), "gender")
+    assert row["lift"] == pytest.approx(metric[woman].mean() - metric[~woman].mean())
+    assert (row["p"], row["low"]) == pytest.approx((oracle.pvalue, oracle.confidence_interval(0.95).low))
+    assert row["q"] == row["p"]  # the other one has too few captions for a p
+    assert found.loc["muslim", ["lift", "p", "q"]].isna().all()
+
+
+def test_without_mentions_there_is_no_row() -> None:
+    assert mention_effects(["a tree"] * 40, np.arange(40.0), load_lexicon()).empty
+
+
+def test_concepts_about_people_have_a_note_and_no_opportunity() -> None:
+    captions, metric, _ = planted()
+    found = estimate_drivers(captions, metric, embed=None)
+    apart = set_apart(found, load_lexicon()).table.set_index("concept")
+    assert apart.loc["woman", "note"].startswith("about people (gender): no advice")
+    assert np.isnan(apart.loc["woman", "opportunity"])
+    rest = apart.index != "woman"
+    pd.testing.assert_frame_equal(apart[rest], found.table.set_index("concept")[rest])
+    assert set_apart(found, load_lexicon()).significant == found.significant

@@ -79,7 +79,9 @@ def _brief(study: Study) -> Brief:
             "The captions say nothing about this metric that could be told from chance: there is nothing to build on."
         )
     else:
-        choice = _sized(choose(drivers, load_lexicon().topics_of_concepts(drivers)), summary.metric.sd)
+        choice = _sized(
+            choose(drivers, load_lexicon(study.options.audit_words).topics_of_concepts(drivers)), summary.metric.sd
+        )
         if not choice.drivers:
             reason = "No driver is clear, steady in its direction, and fit to be advice: there is nothing to build on."
     tries = _scored(study, text.candidates(choice.drivers))

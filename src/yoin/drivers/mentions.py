@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -18,8 +18,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import sparse
 
+from yoin.drivers.audit import FEWEST_ROWS
+from yoin.drivers.effects import intervals, lifts, q_values
+from yoin.drivers.inputs import cluster_numbers, finite_column, labels_of
 from yoin.errors import UsageError
+from yoin.values import Drivers
 
 LANGUAGES = ("en", "ja")
 REPLACE = "replace"
@@ -140,3 +146,59 @@ def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
 
 def _folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
+
+
+def set_apart(found: Drivers, lexicon: Lexicon) -> Drivers:
+    """``found`` with a note on every concept about people's traits, and without an opportunity for them."""
+    topics = lexicon.topics_of_concepts(found.table)
+    if not topics:
+        return found
+    table = found.table.copy()
+    apart = table["concept"].astype(str).isin(topics)
+    said = table["concept"].astype(str).map(lambda name: f"about people ({', '.join(topics.get(name, ()))}): no advice")
+    table.loc[apart, "note"] = said[apart] + table.loc[apart, "note"].map(lambda note: f"; {note}" if note else "")
+    table.loc[apart, "opportunity"] = np.nan
+    return replace(found, table=table)
+
+
+def mention_effects(
+    captions: Sequence[str],
+    metric: ArrayLike,
+    lexicon: Lexicon,
+    *,
+    group: Sequence[Hashable] | pd.Series | None = None,
+    weight: ArrayLike | None = None,
+) -> pd.DataFrame:
+    """How many captions hold each mention, and their metric against the rest: a row a mention that stands in any.
+
+    Args:
+        captions: n texts.
+        metric: (n,) numbers.
+        lexicon: what is looked for.
+        group: labels of rows that belong together; they are counted as dependent.
+        weight: positive weights of the rows.
+
+    Returns:
+        Columns ``topic, mention, n_with, n_without, prevalence, lift, low, high, p, q``; raw (weighted) differences of
+        means with 95% intervals, no p under `FEWEST_ROWS` rows on a side, q over all that have one.
+
+    Raises:
+        UsageError: the lengths differ, or a metric or weight is not a number.
+    """
+    y = finite_column("metric", metric, rows=len(captions))
+    w = None if weight is None else finite_column("weight", weight, rows=len(y), positive=True)
+    clusters = None if group is None else cluster_numbers(len(y), [labels_of("group", group, len(y))])
+    held = lexicon.found_in(list(captions))
+    here = np.flatnonzero(held.any(axis=0))
+    present = held[:, here]
+    n_with = present.sum(axis=0)
+    found = intervals(lifts(y, sparse.csc_array(present.astype(np.float64)), w, clusters), float(np.std(y)) or 1.0)
+    enough = np.minimum(n_with, len(y) - n_with) >= FEWEST_ROWS
+    columns = {"lift": found.value, "low": found.low, "high": found.high, "p": found.p}
+    frame = pd.DataFrame({name: np.where(enough, values, np.nan) for name, values in columns.items()})
+    frame.insert(0, "topic", [lexicon.mentions[k].topic for k in here])
+    frame.insert(1, "mention", [lexicon.mentions[k].name for k in here])
+    frame.insert(2, "n_with", n_with)
+    frame.insert(3, "n_without", len(y) - n_with)
+    frame.insert(4, "prevalence", n_with / max(len(y), 1))
+    return frame.assign(q=q_values(frame["p"].to_numpy(dtype=np.float64)))

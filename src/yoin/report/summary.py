@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from pydantic import JsonValue
 
+from yoin.report.bias import AuditSummary
 from yoin.report.record import Count, Number, Plain, Record
 from yoin.report.sizes import cautious_effect, per_arm
 from yoin.values import Verdict
@@ -279,6 +280,7 @@ class Summary(Record):
     drivers: DriversSummary = DriversSummary()
     explanations: ExplanationsSummary = ExplanationsSummary()
     missing: MissingSummary | None = None
+    audit: AuditSummary = AuditSummary()
     reasons: dict[str, str] = {}
     next_test: NextTest | None = None
     tests: tuple[NextTest, ...] = ()
