@@ -19,6 +19,7 @@ SHARED = {
 }  # fmt: skip
 JOINERS = {
     "pipeline",
+    "preview",
     "stages",
     "rows",
     "compare",

@@ -28,6 +28,7 @@ from yoin.options import (
     RepeatOptions,
     TableOptions,
 )
+from yoin.preview import preview
 from yoin.study import Study
 
 Done = TypeVar("Done")
@@ -62,7 +63,7 @@ def run(
 ) -> None:
     """From a table to a report; a second run does only what is not done."""
     if dry_run:
-        terminal.show_preview(pipeline.preview(table, **given), as_json)
+        terminal.show_preview(preview(table, **given), as_json)
         return
 
     def go(ask: bool) -> Study:

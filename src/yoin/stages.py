@@ -6,15 +6,14 @@ A stage reads artefacts of earlier stages from the study and writes its own; `pi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from yoin import registry
 from yoin.errors import UsageError
-from yoin.files import digest, digest_file, digest_given
+from yoin.files import digest_file, digest_given
 from yoin.options import Options, RunOptions
-from yoin.rows import analysed, duplicates, features_of, labels, table_rows, weight_of, who_chose_prompt
+from yoin.rows import analysed, duplicates, features_of, image_stamps, labels, table_rows, weight_of, who_chose_prompt
 from yoin.study import Study
 from yoin.summarise import summarise
 from yoin.values import Media, Medium, Progress, Table
@@ -92,18 +91,6 @@ def _fetch(study: Study, options: RunOptions, key: str, progress: Progress) -> M
     study.write_media(found)
     failed = found.rows.loc[found.rows["reason"] != "", "reason"].value_counts()
     return {"distinct": len(found.items), "failed": {str(reason): int(rows) for reason, rows in failed.items()}}
-
-
-def _image_stamps(study: Study, options: RunOptions) -> object:
-    """What tells that a local image changed since: its size and time, without reading it."""
-    if not options.image:
-        return None
-    stamps = []
-    for cell in study.frame("table.parquet")["image"].dropna().unique():
-        with suppress(OSError, ValueError):  # not there, or a URL
-            status = (options.table.parent / cell).stat()
-            stamps.append((cell, status.st_size, status.st_mtime_ns))
-    return digest(stamps)
 
 
 def _may_pass(study: Study) -> bool:
@@ -328,7 +315,7 @@ STAGES = (
         options=RunOptions.for_media,
         code=("media", "videos", "ledger.py"),
         work=_fetch,
-        outside=_image_stamps,
+        outside=image_stamps,
         again=lambda options: options.refresh,
         retry=_may_pass,
     ),

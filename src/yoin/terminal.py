@@ -18,7 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from yoin.amounts import dollars
-from yoin.pipeline import Preview, StageProgress, silent
+from yoin.pipeline import StageProgress, silent
+from yoin.preview import Preview
 
 if TYPE_CHECKING:
     from yoin.brief import Brief
