@@ -151,3 +151,22 @@ def test_without_images_there_is_nothing_of_them(tmp_path: Path) -> None:
     found = summary_of(make_study(tmp_path, caption="c"))
     assert found.media.model_dump(exclude_defaults=True) == {}
     assert found.reasons == {}
+
+
+def test_captions_made_again_are_held_against_the_first(tmp_path: Path) -> None:
+    study = make_study(tmp_path, image="i")
+    captions = study.captions.assign(caption=[f"A {'barn' if row % 2 else 'wall'}." for row in range(ROWS)])
+    study.write_frame("captions.parquet", captions)
+    again = captions[captions["status"] == "ok"].iloc[:40].assign(repeat=1)
+    again.loc[again.index[:10], "caption"] = "A wall."  # of five of these the first said barn
+    study.write_frame("caption_repeats.parquet", again)
+    row = dict.fromkeys(DRIVER_COLUMNS, np.nan) | {"concept": "barn", "phrases": "barn", "note": ""}
+    study.write_frame("drivers.parquet", pd.DataFrame([row]))
+    spent = dict.fromkeys(("calls", "tokens_in", "tokens_out", "cost_usd"), 0)
+    study.finish("caption", "", (), {"captioner": "describe", "notes": [], **spent}, 0.0)
+    study.finish("repeat", "", ("caption_repeats.parquet",), spent, 0.0)
+    (found,) = summary_of(study).audit.agreement
+    assert (found.concept, found.images) == ("barn", 40)
+    assert found.agreed == pytest.approx(35 / 40)
+    share = (20 + 15) / 80
+    assert found.kappa == pytest.approx((35 / 40 - share**2 - (1 - share) ** 2) / (2 * share * (1 - share)))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from yoin.report.bias import AuditSummary
+    from yoin.report.bias import AgreementSummary, AuditSummary
 
 AUDITED = "audit: "
 
@@ -44,6 +44,7 @@ def audited(study: Study, options: RunOptions, rows: pd.DataFrame) -> AuditSumma
         set_apart=len(lexicon.topics_of_concepts(study.drivers)),
         mentions=tuple(MentionSummary.model_validate(one) for one in said.to_dict("records")),
         subgroups=tuple(SubgroupSummary.model_validate(one) for one in errors.to_dict("records")),
+        agreement=_agreement(study, options),
         warnings=(
             *sources.copies(rows["media_id"], rows["caption"]),
             *sources.dominance(_sources(rows, options), weight),
@@ -64,12 +65,27 @@ def checked_words(path: str | Path | None) -> Path | None:
 
 def _predicted(study: Study, rows: pd.DataFrame) -> np.ndarray:
     """The out-of-fold predictions (n,) of the rung that the verdict judged, with the features where there are."""
-    signal = study.facts("fit")["signal"]
-    name = signal["rung"] + ("+features" if signal["quantity"] == "gain" else "")
-    predictions = study.predictions
+    predictions, name = study.predictions, study.facts("fit")["signal"]["rung"]
     found = predictions[predictions["model"] == name].set_index("row_id")["prediction"]
     values: np.ndarray = found.reindex(rows.index).to_numpy(dtype=float)
     return values
+
+
+def _agreement(study: Study, options: RunOptions) -> tuple[AgreementSummary, ...]:
+    """How far the first two captions of an image agree about each concept, where a sample was captioned again."""
+    from yoin.drivers.reliability import agreement
+    from yoin.report.bias import AgreementSummary
+
+    if "repeat" not in study.seconds:
+        return ()
+    repeats = study.frame("caption_repeats.parquet")
+    again = repeats[(repeats["repeat"] == 1) & (repeats["status"] == "ok")].set_index("row_id")["caption"]
+    captions = study.captions[study.captions["status"] == "ok"].set_index("row_id")["caption"]
+    pairs = captions.to_frame("first").join(again.rename("again"), how="inner")
+    named = study.drivers[["concept", "phrases"]].itertuples(index=False, name=None)
+    concepts = {str(concept): str(phrases).split("; ") for concept, phrases in named}
+    found = agreement(pairs["first"].tolist(), pairs["again"].tolist(), concepts, options.for_drivers())
+    return tuple(AgreementSummary.model_validate(one) for one in found.to_dict("records"))
 
 
 def _dates(study: Study, rows: pd.DataFrame) -> dict[str, pd.Series]:

@@ -385,6 +385,7 @@ STAGES = (
             *(dict(study.facts(name)) for name in _TOLD if name in study.seconds),
             who_chose_prompt(study, options),
             digest_given(options.audit_words),
+            study.fingerprint(["caption_repeats.parquet"]) if "repeat" in study.seconds else None,
         ],
     ),
 )  # fmt: skip

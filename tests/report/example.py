@@ -15,7 +15,7 @@ from yoin.explanations.interactions import Pairwise
 from yoin.explanations.result import to_pairs
 from yoin.language import sentences
 from yoin.options import ReportOptions
-from yoin.report.bias import AuditSummary, MentionSummary, SubgroupSummary
+from yoin.report.bias import AgreementSummary, AuditSummary, MentionSummary, SubgroupSummary
 from yoin.report.html import render
 from yoin.report.summary import (
     CaptionsSummary,
@@ -202,6 +202,7 @@ def make_example(
                                 residual=0.1, low=-0.1, high=0.3, p_adjusted=0.4),
                 SubgroupSummary(column="region", group="south", n=5, mean=5.9, rmse=0.9, residual=-0.1),
             ),
+            agreement=(AgreementSummary(concept=f"barn{hostile}", images=30, agreed=0.9, kappa=0.7),),
             warnings=(f"60% of the rows come from one source{hostile}.",),
         ),
         reasons={"not_found": "There is no such image."},

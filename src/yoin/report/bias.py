@@ -34,10 +34,20 @@ class SubgroupSummary(Record):
     p_adjusted: Number = None
 
 
+class AgreementSummary(Record):
+    """How far captions of the same ``images`` agree about a concept: see `yoin.drivers.reliability.agreement`."""
+
+    concept: str
+    images: Count
+    agreed: Number
+    kappa: Number = None
+
+
 class AuditSummary(Record):
     """``set_apart`` concepts are about people; ``warnings`` are sentences on single sources, copies and time."""
 
     set_apart: Count = 0
     mentions: tuple[MentionSummary, ...] = ()
     subgroups: tuple[SubgroupSummary, ...] = ()
+    agreement: tuple[AgreementSummary, ...] = ()
     warnings: tuple[str, ...] = ()
