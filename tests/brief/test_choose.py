@@ -36,6 +36,7 @@ def test_sensitive_ones_are_counted_and_not_named() -> None:
 def test_what_is_not_steady_is_left_out_with_a_reason() -> None:
     names, left_out, _ = chosen(
         driver("steady", 0.5),
+        driver("bent", 0.5, note="no simple driver: turns with “sea”"),
         driver("split", 0.5, sign_agreement=0.6),
         driver("unread", 0.5, sign_agreement=math.nan),
         driver("turned", 0.5, adjusted=-0.4, adjusted_low=-0.5, adjusted_high=-0.3),
@@ -43,7 +44,7 @@ def test_what_is_not_steady_is_left_out_with_a_reason() -> None:
     )
     assert names == ["steady"]
     assert {name: reason.split()[-1] for name, reason in left_out.items()} == {
-        "split": "direction", "unread": "it", "turned": "account", "unsure": "zero",
+        "bent": "concept", "split": "direction", "unread": "it", "turned": "account", "unsure": "zero",
     }  # fmt: skip
 
 
