@@ -19,9 +19,12 @@ SHARED = {
 }  # fmt: skip
 JOINERS = {
     "pipeline",
+    "preview",
     "stages",
     "rows",
     "compare",
+    "audit",
+    "brief",
     "summarise",
     "estimate",
     "cli",

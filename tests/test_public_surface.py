@@ -10,8 +10,8 @@ import yoin
 
 SIGNATURES = {
     "run": (
-        "table", "metric", "image", "caption", "captions", "features", "group", "weight", "captioner", "model",
-        "metric_kind", "loss", "seeds", "layer_decay",
+        "table", "metric", "image", "caption", "captions", "features", "group", "weight", "audit", "audit_words",
+        "captioner", "model", "metric_kind", "loss", "seeds", "layer_decay",
         "explain", "budget", "tolerance", "mask", "interactions", "sanity", "limit", "seed", "out", "sheet",
         "allow_anywhere", "allow_private", "connections", "per_host", "timeout", "retries", "max_bytes",
         "longest_side", "frames", "refresh", "workers", "batch", "prompt", "lang", "attributes", "repeat",

@@ -58,6 +58,8 @@ def make_study(folder: Path, **options: object) -> Study:
     study.write_frame("history.parquet", pd.DataFrame(columns=list(HISTORY_COLUMNS)))
     study.write_frame("explanations.parquet", pd.DataFrame(columns=list(EXPLANATION_COLUMNS)))
     study.write_frame("interactions.parquet", pd.DataFrame(columns=list(INTERACTION_COLUMNS)))
+    predicted = pd.DataFrame({"row_id": rows.index, "model": "mean", "fold": 0, "metric": rows["metric"]})
+    study.write_frame("predictions.parquet", predicted.assign(prediction=0.0))
     study.write_frame("drivers.parquet", pd.DataFrame(columns=list(DRIVER_COLUMNS)))
     signal = {
         "verdict": "none", "rung": "mean", "quantity": "r2", "r2": 0.0, "r2_low": 0.0, "r2_high": 0.0, "p": 1.0,
@@ -91,7 +93,7 @@ def make_study(folder: Path, **options: object) -> Study:
 
 def summary_of(study: Study) -> Summary:
     used = study.captions[study.captions["status"] == "ok"].set_index("row_id")
-    rows = used.join(study.frame("table.parquet").set_index("row_id")[["metric"]])
+    rows = used.join(study.frame("table.parquet").set_index("row_id").drop(columns="caption", errors="ignore"))
     return summarise(study, study.options, rows)
 
 
@@ -159,3 +161,22 @@ def test_without_images_there_is_nothing_of_them(tmp_path: Path) -> None:
     found = summary_of(make_study(tmp_path, caption="c"))
     assert found.media.model_dump(exclude_defaults=True) == {}
     assert found.reasons == {}
+
+
+def test_captions_made_again_are_held_against_the_first(tmp_path: Path) -> None:
+    study = make_study(tmp_path, image="i")
+    captions = study.captions.assign(caption=[f"A {'barn' if row % 2 else 'wall'}." for row in range(ROWS)])
+    study.write_frame("captions.parquet", captions)
+    again = captions[captions["status"] == "ok"].iloc[:40].assign(repeat=1)
+    again.loc[again.index[:10], "caption"] = "A wall."  # of five of these the first said barn
+    study.write_frame("caption_repeats.parquet", again)
+    row = dict.fromkeys(DRIVER_COLUMNS, np.nan) | {"concept": "barn", "phrases": "barn", "note": ""}
+    study.write_frame("drivers.parquet", pd.DataFrame([row]))
+    spent = dict.fromkeys(("calls", "tokens_in", "tokens_out", "cost_usd"), 0)
+    study.finish("caption", "", (), {"captioner": "describe", "notes": [], **spent}, 0.0)
+    study.finish("repeat", "", ("caption_repeats.parquet",), spent, 0.0)
+    (found,) = summary_of(study).audit.agreement
+    assert (found.concept, found.images) == ("barn", 40)
+    assert found.agreed == pytest.approx(35 / 40)
+    share = (20 + 15) / 80
+    assert found.kappa == pytest.approx((35 / 40 - share**2 - (1 - share) ** 2) / (2 * share * (1 - share)))

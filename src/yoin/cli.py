@@ -12,12 +12,14 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 
 from yoin import __version__, pipeline, terminal
+from yoin.brief import make_brief
 from yoin.compare import Comparison, built_in, compare_prompts
 from yoin.doctor import examine
 from yoin.errors import ConsentError, YoinError
 from yoin.estimate import estimate as forecast
 from yoin.flags import takes
 from yoin.options import (
+    AuditOptions,
     CaptionOptions,
     CompareOptions,
     ExplainOptions,
@@ -26,6 +28,7 @@ from yoin.options import (
     RepeatOptions,
     TableOptions,
 )
+from yoin.preview import preview
 from yoin.study import Study
 
 Done = TypeVar("Done")
@@ -47,7 +50,7 @@ OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Th
 
 
 @app.command()
-@takes(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ExplainOptions)
+@takes(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ExplainOptions, AuditOptions)
 def run(
     table: TableArgument,
     *,
@@ -60,7 +63,7 @@ def run(
 ) -> None:
     """From a table to a report; a second run does only what is not done."""
     if dry_run:
-        terminal.show_preview(pipeline.preview(table, **given), as_json)
+        terminal.show_preview(preview(table, **given), as_json)
         return
 
     def go(ask: bool) -> Study:
@@ -71,7 +74,7 @@ def run(
 
 
 @app.command()
-@takes(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ExplainOptions, without=("caption",))
+@takes(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ExplainOptions, AuditOptions, without=("caption",))
 def estimate(table: TableArgument, *, folder: OutOption = None, as_json: JsonFlag = False, **given: Any) -> None:
     """What captioning a table would take: calls, tokens, cost and time; nothing is asked. Takes the options of run."""
     terminal.show_forecast(forecast(table, out=folder, **given), as_json)
@@ -181,6 +184,12 @@ def prompts(
             return compare_prompts(study, chosen, ask=ask, progress=progress, **given)
 
     terminal.show_comparison(_with_consent(go, yes), as_json)
+
+
+@app.command()
+def brief(study: StudyArgument, as_json: JsonFlag = False) -> None:
+    """Write a creative brief and prompts for text-to-image models from the drivers of a study."""
+    terminal.show_brief(make_brief(study), as_json)
 
 
 @app.command()

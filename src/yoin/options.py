@@ -44,6 +44,7 @@ class TableOptions(Options):
     captions: Path | None = option(None, "A file with captions from elsewhere.", "FILE")
     group: str | None = option(None, "Rows that belong together.", "COL")
     weight: str | None = option(None, "Positive weights.", "COL")
+    audit: tuple[str, ...] = option((), "Columns whose groups are compared on error.", "A,B")
     limit: int | None = option(None, "Use the first N rows.", "N", ge=1)
     sheet: str | None = option(None, "The sheet of an Excel file.", "NAME")
 
@@ -169,6 +170,12 @@ class DriverOptions(SeedOptions):
     merge_similarity: Annotated[float, Field(ge=0, le=1)] = 0.85
 
 
+class AuditOptions(Options):
+    """Which mentions of people are set apart."""
+
+    audit_words: Path | None = option(None, "Words about people, added to the built-in ones.", "FILE")
+
+
 class ReportOptions(Options):
     """How much the report shows."""
 
@@ -196,7 +203,7 @@ class Spec(Options):
         return cls(name=name.strip(), model=model.strip(), base_url=base_url.strip())
 
 
-class RunOptions(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ExplainOptions):
+class RunOptions(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ExplainOptions, AuditOptions):
     """Everything ``yoin run`` was asked for, as stored in ``study.json``; each stage takes its part."""
 
     @property

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import difflib
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import pydantic
 
 from yoin import registry
+from yoin.audit import checked_words
 from yoin.errors import UsageError, YoinError
 from yoin.files import digest, digest_code
-from yoin.ledger import Ledger
 from yoin.options import Options, RunOptions, Spec
 from yoin.stages import STAGES, Stage
 from yoin.study import Study, locked
-from yoin.values import MetricKind, Progress, Table
+from yoin.values import MetricKind, Progress
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from yoin.demo import Recovery
 
 
@@ -50,6 +46,8 @@ def run(
     features: Sequence[str] = (),
     group: str | None = None,
     weight: str | None = None,
+    audit: Sequence[str] = (),
+    audit_words: str | Path | None = None,
     captioner: str = "describe",
     model: str = "minilm",
     metric_kind: MetricKind | None = None,
@@ -110,6 +108,8 @@ def run(
         features: other columns the drivers are adjusted for.
         group: rows with the same value stay in one fold, and intervals allow for it.
         weight: a column of positive weights.
+        audit: columns, such as the region, on whose groups the models' errors are compared.
+        audit_words: a TOML file of words about people's traits, added to the built-in lists or in their place.
         captioner: ``name[:model][@base_url]``.
         model: the top of the ladder: ``minilm``, ``bert:REPO_OR_DIR``, ``frozen`` or ``tfidf``.
         metric_kind: what kind of number the metric is; guessed by default.
@@ -170,7 +170,13 @@ def run(
     given = {name: value for name, value in locals().items() if name in RunOptions.model_fields}
     path = Path(table).resolve()
     names = (features,) if isinstance(features, str) else tuple(features)
-    options = resolve(**{**given, "table": path, "features": names, "captions": _found(captions)})
+    audited = (audit,) if isinstance(audit, str) else tuple(audit)
+    options = resolve(
+        **{
+            **given, "table": path, "features": names, "audit": audited, "captions": _found(captions),
+            "audit_words": checked_words(audit_words),
+        }
+    )  # fmt: skip
     require_table(path)
     return _advance(Path(out) if out is not None else Path(f"{path.stem}.yoin"), options, STAGES, progress)
 
@@ -333,49 +339,6 @@ def _bring_up_to_date(study: Study, stage: Stage, options: RunOptions, progress:
     seconds = time.perf_counter() - start
     study.finish(stage.name, "" if stage.retry(study) else key, stage.makes, facts, seconds)
     return True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
-    """What a table holds before anything is done: its columns, its first rows, and their images.
-
-    ``images`` has an entry a preview row: a small RGB picture, or the reason why there is none ("" without
-    an image column).
-    """
-
-    table: Table
-    images: tuple[Image | str, ...]
-
-
-def preview(table: str | Path, **given: Any) -> Preview:
-    """Read and check a table as `run` would, and look at the images of its first rows; nothing is kept.
-
-    Raises:
-        UsageError: wrong input or options.
-        NothingLeftError: fewer than 30 usable rows.
-    """
-    from yoin import media
-    from yoin import table as tables
-    from yoin.images import open_rgb
-
-    options = resolve(table=Path(table).resolve(), **given)
-    require_table(options.table)
-    read = tables.read(options.for_table())
-    if not options.image:
-        return Preview(table=read, images=("",) * len(read.preview))
-    chosen = options.for_media()
-    cells = read.preview[options.image].replace("", None)
-    images: list[Image | str] = []
-    with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "ledger.db") as ledger:
-        found = media.collect(cells, store=Path(folder), ledger=ledger, options=chosen)
-        for media_id, reason in found.rows[["media_id", "reason"]].itertuples(index=False):
-            if media_id not in found.items:
-                images.append(str(reason))
-                continue
-            picture = open_rgb(found.items[media_id].picture, max_pixels=chosen.max_pixels)
-            picture.thumbnail((64, 64))
-            images.append(picture)
-    return Preview(table=read, images=tuple(images))
 
 
 def demo(out: str | Path = "demo.yoin", *, progress: StageProgress = silent) -> tuple[Study, Recovery]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from yoin.errors import NothingLeftError
+from yoin.files import digest
 from yoin.options import RunOptions
 from yoin.study import Study
 
@@ -55,6 +57,18 @@ def captioned(study: Study) -> pd.DataFrame:
     captions = study.captions[study.captions["status"] == "ok"].set_index("row_id")
     rows = table_rows(study).drop(columns="caption", errors="ignore")
     return captions[["caption", "media_id"]].join(rows, how="inner")
+
+
+def image_stamps(study: Study, options: RunOptions) -> object:
+    """What tells that a local image changed since: its size and time, without reading it."""
+    if not options.image:
+        return None
+    stamps = []
+    for cell in study.frame("table.parquet")["image"].dropna().unique():
+        with suppress(OSError, ValueError):  # not there, or a URL
+            status = (options.table.parent / cell).stat()
+            stamps.append((cell, status.st_size, status.st_mtime_ns))
+    return digest(stamps)
 
 
 # Rows that helped to choose the prompt

@@ -6,15 +6,14 @@ A stage reads artefacts of earlier stages from the study and writes its own; `pi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from yoin import registry
 from yoin.errors import UsageError
-from yoin.files import digest, digest_file, digest_given
+from yoin.files import digest_file, digest_given
 from yoin.options import Options, RunOptions
-from yoin.rows import analysed, duplicates, features_of, labels, table_rows, weight_of, who_chose_prompt
+from yoin.rows import analysed, duplicates, features_of, image_stamps, labels, table_rows, weight_of, who_chose_prompt
 from yoin.study import Study
 from yoin.summarise import summarise
 from yoin.values import Media, Medium, Progress, Table
@@ -48,7 +47,9 @@ def _read_table(study: Study, options: RunOptions, key: str, progress: Progress)
 
     study.remember_table(options.table, digest_file(options.table))
     read: Table = table.read(options.for_table())
-    joined = read.rows.join(read.features.add_prefix("feature: ")) if len(read.features.columns) else read.rows
+    joined = read.rows
+    for prefix, others in (("feature: ", read.features), ("audit: ", read.audited)):
+        joined = joined.join(others.add_prefix(prefix)) if len(others.columns) else joined
     study.write_frame("table.parquet", joined.rename_axis("row_id").reset_index())
     return {
         "read": read.read,
@@ -90,18 +91,6 @@ def _fetch(study: Study, options: RunOptions, key: str, progress: Progress) -> M
     study.write_media(found)
     failed = found.rows.loc[found.rows["reason"] != "", "reason"].value_counts()
     return {"distinct": len(found.items), "failed": {str(reason): int(rows) for reason, rows in failed.items()}}
-
-
-def _image_stamps(study: Study, options: RunOptions) -> object:
-    """What tells that a local image changed since: its size and time, without reading it."""
-    if not options.image:
-        return None
-    stamps = []
-    for cell in study.frame("table.parquet")["image"].dropna().unique():
-        with suppress(OSError, ValueError):  # not there, or a URL
-            status = (options.table.parent / cell).stat()
-            stamps.append((cell, status.st_size, status.st_mtime_ns))
-    return digest(stamps)
 
 
 def _may_pass(study: Study) -> bool:
@@ -256,6 +245,7 @@ def _explain(study: Study, options: RunOptions, key: str, progress: Progress) ->
 
 def _drivers(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
     from yoin import drivers, table
+    from yoin.drivers.mentions import load_lexicon, set_apart
 
     rows = analysed(study, options)
     folds = study.predictions.drop_duplicates("row_id").set_index("row_id")["fold"]
@@ -270,6 +260,7 @@ def _drivers(study: Study, options: RunOptions, key: str, progress: Progress) ->
         attributions=explained[explained["row_id"].isin(rows.index)].join(folds, on="row_id"),
         options=options.for_drivers(),
     )
+    found = set_apart(found, load_lexicon(options.audit_words))
     study.write_frame("drivers.parquet", found.table)
     study.write_csv("drivers.csv", found.table)
     study.write_frame("concepts.parquet", found.occurrences)
@@ -329,7 +320,7 @@ STAGES = (
         options=RunOptions.for_media,
         code=("media", "videos", "ledger.py"),
         work=_fetch,
-        outside=_image_stamps,
+        outside=image_stamps,
         again=lambda options: options.refresh,
         retry=_may_pass,
     ),
@@ -380,7 +371,10 @@ STAGES = (
         options=RunOptions.for_drivers,
         code=("drivers",),
         work=_drivers,
-        outside=lambda study, options: [registry.missing("models", "frozen") is None, who_chose_prompt(study, options)],
+        outside=lambda study, options: [
+            registry.missing("models", "frozen") is None, who_chose_prompt(study, options),
+            digest_given(options.audit_words),
+        ],
     ),
     Stage(
         name="report",
@@ -390,11 +384,13 @@ STAGES = (
         ),
         makes=("summary.json", "report.html"),
         options=RunOptions.for_report,
-        code=("report", "drivers", "media", "table", "summarise.py"),
+        code=("report", "drivers", "media", "table", "summarise.py", "audit.py"),
         work=_report,
         outside=lambda study, options: [
             *(dict(study.facts(name)) for name in _TOLD if name in study.seconds),
             who_chose_prompt(study, options),
+            digest_given(options.audit_words),
+            study.fingerprint(["caption_repeats.parquet"]) if "repeat" in study.seconds else None,
         ],
     ),
 )  # fmt: skip

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from yoin.audit import audited
 from yoin.options import RunOptions
 from yoin.rows import own_comparisons, who_chose_prompt
 from yoin.study import Study
@@ -21,6 +22,7 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
     """Everything the report says, from what the stages left behind."""
     import pandas as pd
 
+    from yoin.drivers.mentions import load_lexicon
     from yoin.media import REASONS
     from yoin.report import summary as record
     from yoin.report import trust
@@ -29,6 +31,7 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
     captions = study.captions
     statuses = captions["status"].value_counts()
     choice = _choice(study, options)
+    apart = load_lexicon(options.audit_words).topics_of_concepts(study.drivers)
     dropped = {**table["dropped"], **_counts(_why_unused(captions))}
     if choice is not None:
         dropped["chose_prompt"] = choice.rows
@@ -66,8 +69,10 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
             {**study.facts("explain"), **_accuracy(study), "model": fit["model"]}
         ),
         missing=_missing_captions(study, options),
+        audit=audited(study, options, rows),
         reasons={code: REASONS[code] for code in (*dropped, *media.failed) if code in REASONS},
-        next_test=record.next_test(study.drivers, metric.sd or 0.0),
+        next_test=record.next_test(study.drivers, metric.sd or 0.0, apart),
+        tests=record.ab_tests(study.drivers, metric.sd or 0.0, apart),
         columns=tuple(record.ColumnSummary.model_validate(column) for column in table["columns"]),
         preview=record.summarize_preview(pd.DataFrame(table["preview"])),
         notes=(*study.facts("caption")["notes"], *fit["notes"]),

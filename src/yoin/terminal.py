@@ -18,9 +18,11 @@ from rich.table import Table
 from rich.text import Text
 
 from yoin.amounts import dollars
-from yoin.pipeline import Preview, StageProgress, silent
+from yoin.pipeline import StageProgress, silent
+from yoin.preview import Preview
 
 if TYPE_CHECKING:
+    from yoin.brief import Brief
     from yoin.compare import Comparison
     from yoin.demo import Recovery
     from yoin.estimate import Forecast
@@ -223,6 +225,11 @@ def show_comparison(found: Comparison, as_json: bool) -> None:
         out.print(sentence, markup=False)
     out.print("To go on with it, without the rows that chose:")
     out.print(f"  {found.command}", markup=False)
+
+
+def show_brief(found: Brief, as_json: bool) -> None:
+    """Print the brief."""
+    sys.stdout.write(found.to_json() if as_json else found.text)
 
 
 def show_recovery(study: Study, recovery: Recovery, as_json: bool) -> None:

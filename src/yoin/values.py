@@ -93,8 +93,8 @@ class Table:
 
     ``rows`` is indexed by row_id and holds the rows with a usable metric (and weight): ``metric`` float64,
     and where asked for ``image`` (str, NA where blank), ``caption`` (str, NA where blank), ``group`` (str),
-    ``weight`` (float64 > 0). ``features`` has the same index and the user's feature columns as they were
-    read. ``read`` counts all rows of the file, ``dropped`` those left out here by reason, so that
+    ``weight`` (float64 > 0). ``features`` and ``audited`` have the same index and the user's columns of these uses as
+    they were read. ``read`` counts all rows of the file, ``dropped`` those left out here by reason, so that
     ``read == len(rows) + sum(dropped.values())``. ``preview`` holds the first rows as text.
     """
 
@@ -102,6 +102,7 @@ class Table:
     read: int
     rows: pd.DataFrame
     features: pd.DataFrame
+    audited: pd.DataFrame
     columns: tuple[ColumnProfile, ...]
     dropped: Mapping[str, int]
     preview: pd.DataFrame

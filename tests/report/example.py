@@ -15,6 +15,7 @@ from yoin.explanations.interactions import Pairwise
 from yoin.explanations.result import to_pairs
 from yoin.language import sentences
 from yoin.options import ReportOptions
+from yoin.report.bias import AgreementSummary, AuditSummary, MentionSummary, SubgroupSummary
 from yoin.report.html import render
 from yoin.report.summary import (
     CaptionsSummary,
@@ -30,6 +31,7 @@ from yoin.report.summary import (
     SanitySummary,
     SignalSummary,
     Summary,
+    ab_tests,
     next_test,
     summarize_metric,
     summarize_preview,
@@ -221,8 +223,24 @@ def make_example(
             n_missing=9, difference=-0.6, low=-1.1, high=-0.1, p=0.02,
             sentence="Rows without a caption have a lower rating than the rest: what follows may not hold for them.",
         ),
+        audit=AuditSummary(
+            set_apart=1,
+            mentions=(
+                MentionSummary(topic=f"age{hostile}", mention=f"old{hostile}", n_with=30, n_without=90, prevalence=0.25,
+                               lift=-0.2, low=-0.4, high=0.0, p=0.05, q=0.1),
+                MentionSummary(topic="skin", mention="tone", n_with=3, n_without=117, prevalence=0.025),
+            ),
+            subgroups=(
+                SubgroupSummary(column=f"region{hostile}", group=f"north{hostile}", n=80, mean=6.1, rmse=0.7,
+                                residual=0.1, low=-0.1, high=0.3, p_adjusted=0.4),
+                SubgroupSummary(column="region", group="south", n=5, mean=5.9, rmse=0.9, residual=-0.1),
+            ),
+            agreement=(AgreementSummary(concept=f"barn{hostile}", images=30, agreed=0.9, kappa=0.7),),
+            warnings=(f"60% of the rows come from one source{hostile}.",),
+        ),
         reasons={"not_found": "There is no such image."},
         next_test=next_test(table, sd),
+        tests=ab_tests(table, sd),
         columns=(
             ColumnSummary(name="image", kind="image", blanks=3, distinct=rows, examples=("images/poster 1.png",)),
             ColumnSummary(

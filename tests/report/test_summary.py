@@ -17,6 +17,7 @@ from yoin.report.summary import (
     MetricSummary,
     MissingSummary,
     Summary,
+    ab_tests,
     next_test,
     summarize_metric,
     summarize_preview,
@@ -129,6 +130,22 @@ def test_the_next_test_prefers_the_smallest_q_then_the_largest_adjusted_effect()
     found = next_test(drivers(("a", 9.0, 0.1, 0.01), ("b", 0.2, -0.4, 0.01), ("c", 9.0, 9.0, 0.5)), 1.0)
     assert found is not None
     assert (found.concept, found.lift) == ("b", -0.4)
+
+
+def test_what_is_set_apart_is_no_next_test() -> None:
+    table = drivers(("woman", 0.9, math.nan, 0.001), ("barn", 0.2, math.nan, 0.2))
+    found = next_test(table, 1.0, {"woman"})
+    assert found is not None
+    assert found.concept == "barn"
+    assert ab_tests(table, 1.0, {"woman"}) == ()
+
+
+def test_every_significant_driver_has_a_size_and_a_cautious_one() -> None:
+    table = drivers(("a", 0.5, math.nan, 0.01), ("b", 0.9, -0.2, 0.04), ("c", 0.5, math.nan, 0.06))
+    table = table.assign(lift_low=0.2, lift_high=0.8, adjusted_low=-0.5, adjusted_high=0.1)
+    first, second = ab_tests(table, 1.0)
+    assert (first.concept, first.per_arm, first.per_arm_90, first.cautious) == ("a", 63, 85, 393)
+    assert (second.concept, second.lift, second.per_arm, second.cautious) == ("b", -0.2, 393, None)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from yoin.report.payload import (
     read_rows,
     rows_that_fit,
 )
-from yoin.report.summary import ModelSummary, Summary
+from yoin.report.summary import SIGNIFICANT, ModelSummary, NextTest, Summary
 from yoin.report.thumbnails import BUDGET, Thumbnails, make_strips, make_thumbnails
 
 VERDICTS = {
@@ -37,7 +37,6 @@ VERDICTS = {
     "none": "No signal: do not read the drivers",
 }
 LARGE_AT_LEAST, LARGE_AT_MOST = 150, 400  # pictures drawn large: explained rows and examples, in small studies all
-SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +49,7 @@ class DriverLine:
     significant: bool
     lift: charts.Interval | None
     adjusted: charts.Interval | None
+    test: NextTest | None
     note: str
 
 
@@ -130,7 +130,7 @@ def render(
         decimals=unit.decimals,
         model=model,
     )
-    lines, scale = _driver_lines(table)
+    lines, scale = _driver_lines(table, {test.concept: test for test in summary.tests})
     style, script = _asset("style.css"), _asset("script.js")
     environment = _environment(summary.reasons)
     return environment.get_template("report.html.j2").render(
@@ -152,6 +152,7 @@ def render(
         driver_scale=scale,
         with_adjusted=any(line.values["adjusted"] is not None for line in lines),
         with_unique=any(line.values["unique"] is not None for line in lines),
+        with_tests=bool(summary.tests),
         with_importance=any(line.values["importance"] is not None for line in lines),
         warned=left_out.warned(summary),
         missing_is_clear=left_out.is_clear(summary.missing),
@@ -203,7 +204,7 @@ def _preview_pictures(
     }
 
 
-def _driver_lines(table: pd.DataFrame) -> tuple[list[DriverLine], charts.Scale]:
+def _driver_lines(table: pd.DataFrame, tests: Mapping[str, NextTest]) -> tuple[list[DriverLine], charts.Scale]:
     """The table's lines with their charts, all on one scale of 160 pixels."""
     columns = [name for name in table.columns if name not in ("concept", "phrases", "note")]
     records = [{name: words.number_of(value) for name, value in zip(columns, values, strict=True)}
@@ -227,6 +228,7 @@ def _driver_lines(table: pd.DataFrame) -> tuple[list[DriverLine], charts.Scale]:
                 significant=q is not None and q < SIGNIFICANT,
                 lift=charts.interval(scale, record["lift"], record["lift_low"], record["lift_high"]),
                 adjusted=charts.interval(scale, record["adjusted"], record["adjusted_low"], record["adjusted_high"]),
+                test=tests.get(str(concept)),
                 note=words.text_of(note),
             )
         )

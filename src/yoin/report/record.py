@@ -1,4 +1,4 @@
-"""What every record of the summary is made of."""
+"""What every part of the summary is made of: frozen records, and numbers that are finite or ``None``."""
 
 from __future__ import annotations
 

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Collection
 from pathlib import Path
-from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, JsonValue
 
+from yoin.report.bias import AuditSummary
 from yoin.report.record import Count, Number, Plain, Record
+from yoin.report.sizes import cautious_effect, per_arm
 from yoin.report.trust import EpochSummary, LeakSummary, ReliabilitySummary, SeedSummary
 from yoin.values import Verdict
+
+SIGNIFICANT = 0.05
+_EFFECTS = frozenset(f"{name}{end}" for name in ("lift", "adjusted") for end in ("", "_low", "_high"))
 
 
 class Bin(Record):
@@ -248,11 +253,18 @@ class Preview(Record):
 
 
 class NextTest(Record):
-    """The A/B test that could say whether the top driver's lift is an effect: images in each of two arms."""
+    """The A/B test that could say whether a driver's lift is an effect: images in each of two arms.
+
+    ``per_arm`` finds an effect of the size of ``lift`` (``adjusted`` where there are features) in 80% of tests,
+    ``per_arm_90`` in 90%; ``cautious`` is ``per_arm`` for the end of the 95% interval nearer to zero, ``None`` where
+    the interval holds zero.
+    """
 
     concept: str
     lift: float
     per_arm: Count
+    per_arm_90: Count | None = None
+    cautious: Count | None = None
 
 
 class Summary(Record):
@@ -274,8 +286,10 @@ class Summary(Record):
     drivers: DriversSummary = DriversSummary()
     explanations: ExplanationsSummary = ExplanationsSummary()
     missing: MissingSummary | None = None
+    audit: AuditSummary = AuditSummary()
     reasons: dict[str, str] = Field(default={})
     next_test: NextTest | None = None
+    tests: tuple[NextTest, ...] = ()
     columns: tuple[ColumnSummary, ...] = ()
     preview: Preview = Preview()
     notes: tuple[str, ...] = ()
@@ -341,29 +355,44 @@ def summarize_preview(preview: pd.DataFrame) -> Preview:
     return Preview(columns=tuple(str(name) for name in preview.columns), rows=tuple(rows))
 
 
-def next_test(drivers: pd.DataFrame, sd: float) -> NextTest | None:
+def next_test(drivers: pd.DataFrame, sd: float, apart: Collection[str] = ()) -> NextTest | None:
     """The size of an A/B test for the top driver, or ``None`` where no concept has a p.
 
-    The top driver has the smallest q, then the largest effect (``adjusted`` where there is one, else
-    ``lift``). Two-sided 5% level, 80% power, two arms of equal size:
-    n = 2 (z.975 + z.8)² sd² / lift², the textbook size for comparing two means.
+    The top driver has the smallest q, then the largest effect (``adjusted`` where there is one, else ``lift``). Size:
+    see `yoin.report.sizes.per_arm`.
 
     Args:
         drivers: a table with `yoin.values.DRIVER_COLUMNS`.
         sd: the metric's standard deviation.
+        apart: concepts that are never offered as advice.
     """
-    effect = drivers["adjusted"].astype(float).fillna(drivers["lift"].astype(float))
-    usable = drivers["q"].notna() & np.isfinite(effect) & (effect != 0)
-    if not usable.any() or not math.isfinite(sd) or sd <= 0:
-        return None
-    size = effect[usable].abs()
-    ranked = pd.DataFrame({"q": drivers.loc[usable, "q"].astype(float), "size": -size}).sort_values(
-        ["q", "size"], kind="stable"
-    )
-    top = ranked.index[0]
-    lift = float(effect[top])
-    normal = NormalDist()
-    per_arm = 2 * (normal.inv_cdf(0.975) + normal.inv_cdf(0.8)) ** 2 * sd**2 / lift**2
-    if not math.isfinite(per_arm):
-        return None
-    return NextTest(concept=str(drivers.at[top, "concept"]), lift=lift, per_arm=math.ceil(per_arm))
+    found = _sized(drivers[drivers["q"].notna()], sd, apart)
+    ranked = sorted(found, key=lambda pair: (pair[0], -abs(pair[1].lift)))
+    return ranked[0][1] if ranked else None
+
+
+def ab_tests(drivers: pd.DataFrame, sd: float, apart: Collection[str] = ()) -> tuple[NextTest, ...]:
+    """The size of an A/B test for every significant driver, in the table's order; arguments as for `next_test`."""
+    return tuple(test for _, test in _sized(drivers[drivers["q"].astype(float) < SIGNIFICANT], sd, apart))
+
+
+def _sized(drivers: pd.DataFrame, sd: float, apart: Collection[str]) -> list[tuple[float, NextTest]]:
+    """The q and the test of each concept that has one."""
+    found = []
+    for row in drivers.to_dict("records"):
+        numbers = {name: float("nan" if pd.isna(value) else value) for name, value in row.items() if name in _EFFECTS}
+        net = "adjusted" if math.isfinite(numbers["adjusted"]) else "lift"
+        effect = numbers[net]
+        size = per_arm(effect, sd)
+        if size is None or row["concept"] in apart:
+            continue
+        near = cautious_effect(numbers.get(f"{net}_low", math.nan), numbers.get(f"{net}_high", math.nan))
+        test = NextTest(
+            concept=str(row["concept"]),
+            lift=effect,
+            per_arm=size,
+            per_arm_90=per_arm(effect, sd, power=0.9),
+            cautious=per_arm(near, sd),
+        )
+        found.append((float(row["q"]), test))
+    return found

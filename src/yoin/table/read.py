@@ -50,12 +50,16 @@ def read(options: TableOptions) -> Table:
     kept = reason == ""
     dropped = {name: int((reason == name).sum()) for name in _DROP_REASONS if (reason == name).any()}
     _check_enough(options.metric, metric[kept], len(frame), dropped)
-    features = {name: _feature(frame[name], kinds[name]) for name in dict.fromkeys(options.features)}
+    features, audited = (
+        {name: _feature(frame[name], kinds[name]) for name in dict.fromkeys(names)}
+        for names in (options.features, options.audit)
+    )
     return Table(
         source=options.table,
         read=len(frame),
         rows=_by_row_id(rows[kept]),
         features=_by_row_id(pd.DataFrame(features, index=frame.index)[kept]),
+        audited=_by_row_id(pd.DataFrame(audited, index=frame.index)[kept]),
         columns=columns,
         dropped=dropped,
         preview=frame.head(_PREVIEW_ROWS).fillna(""),
@@ -79,6 +83,7 @@ def _check_roles(options: TableOptions) -> None:
         )
     roles = [("the image", options.image), ("the caption", options.caption), ("the group", options.group)]
     roles += [("the weight", options.weight), *(("a feature", name) for name in options.features)]
+    roles += [("a column to audit", name) for name in options.audit]
     for role, name in roles:
         if name == options.metric:
             raise UsageError(
@@ -95,7 +100,8 @@ def _check_columns(options: TableOptions, present: Sequence[str]) -> None:
         "weight": options.weight,
     }
     wanted = [(role, name) for role, name in single.items() if name is not None]
-    for role, name in [*wanted, *(("features", name) for name in options.features)]:
+    several = [("features", options.features), ("audit", options.audit)]
+    for role, name in [*wanted, *((role, name) for role, names in several for name in names)]:
         if name not in present:
             raise TableError(
                 f"there is no column named {name!r} (asked for as --{role})",
