@@ -105,6 +105,7 @@ def test_a_wrong_key_and_a_limit_stop_at_once(pictures: Path, tmp_path: Path) ->
         assert len(server.asked) <= 8  # those in flight
 
 
+@pytest.mark.slow
 def test_captions_go_from_study_to_study(pictures: Path, tmp_path: Path) -> None:
     run = ("run", pictures.name, "--image", "image", "--metric", "score", "--model", "tfidf", "--explain", 0)
     with GeminiServer(keys=[KEY]) as server:

@@ -15,6 +15,7 @@ from yoin.options import FitOptions  # noqa: E402
 from yoin.values import silent  # noqa: E402
 
 OPTIONS = FitOptions(max_epochs=4, batch_size=16)
+pytestmark = pytest.mark.slow
 
 
 def r2(metric: np.ndarray, prediction: np.ndarray) -> float:
