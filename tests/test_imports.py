@@ -25,6 +25,7 @@ JOINERS = {
     "compare",
     "audit",
     "brief",
+    "score",
     "summarise",
     "estimate",
     "cli",

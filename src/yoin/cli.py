@@ -29,6 +29,7 @@ from yoin.options import (
     TableOptions,
 )
 from yoin.preview import preview
+from yoin.score import Scores, score_new
 from yoin.study import Study
 
 Done = TypeVar("Done")
@@ -184,6 +185,23 @@ def prompts(
             return compare_prompts(study, chosen, ask=ask, progress=progress, **given)
 
     terminal.show_comparison(_with_consent(go, yes), as_json)
+
+
+@app.command()
+def score(
+    study: StudyArgument,
+    path: Annotated[Path, typer.Argument(metavar="IMAGE|TABLE", help="An image, a video, or a table of such.")],
+    yes: YesFlag = False,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Caption what is new, predict its metric with an interval, and explain the prediction."""
+
+    def go(ask: bool) -> Scores:
+        with terminal.shown_progress(quiet) as progress:
+            return score_new(study, path, ask=ask, progress=progress)
+
+    terminal.show_scores(_with_consent(go, yes), as_json)
 
 
 @app.command()

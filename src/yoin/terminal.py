@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from yoin.compare import Comparison
     from yoin.demo import Recovery
     from yoin.estimate import Forecast
+    from yoin.score import Scores
     from yoin.study import Study
 
 out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 140)
@@ -104,7 +105,7 @@ def show_study(study: Study, as_json: bool) -> None:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
 def show_preview(preview: Preview, as_json: bool) -> None:
@@ -225,6 +226,38 @@ def show_comparison(found: Comparison, as_json: bool) -> None:
         out.print(sentence, markup=False)
     out.print("To go on with it, without the rows that chose:")
     out.print(f"  {found.command}", markup=False)
+
+
+_SHOWN_SCORES = 20  # rows; scores.csv has them all
+_SHOWN_SPANS = 3  # on each side
+
+
+def show_scores(found: Scores, as_json: bool) -> None:
+    """Print the predictions with their intervals, and what raised and lowered each."""
+    if as_json:
+        rows = [finite({str(name): cell for name, cell in row.items()}) for row in found.table.to_dict("records")]
+        spans = found.spans.to_dict("records")
+        shown = {"metric": found.metric, "caution": found.caution, "rows": rows, "spans": spans}
+        sys.stdout.write(json.dumps(shown, ensure_ascii=False, indent=2) + "\n")
+        return
+    if found.caution:
+        out.print(found.caution, markup=False)
+    for row in found.table.head(_SHOWN_SCORES).to_dict("records"):
+        name = row["image"] or f"row {row['row_id'] + 1}"
+        if row["status"] != "ok":
+            out.print(f"{name}: no caption ({row['reason'] or row['status']})", markup=False)
+            continue
+        interval = f"{_number(row['low'])} to {_number(row['high'])}"
+        out.print(f"{name}: {found.metric} {_number(row['prediction'])} (95% interval {interval})", markup=False)
+        out.print(f"  {row['caption']}", markup=False)
+        spans = found.spans[found.spans["row_id"] == row["row_id"]].sort_values("value")
+        for side, some in (("raise", spans[spans["value"] > 0].iloc[::-1]), ("lower", spans[spans["value"] < 0])):
+            first = some.head(_SHOWN_SPANS)
+            told = [f"{text.strip()} ({value:+.3f})" for text, value in zip(first["text"], first["value"], strict=True)]
+            if told:
+                out.print(f"  {side} it: {'; '.join(told)}", markup=False)
+    if len(found.table) > _SHOWN_SCORES:
+        out.print(f"and {len(found.table) - _SHOWN_SCORES:,} more in scores.csv")
 
 
 def show_brief(found: Brief, as_json: bool) -> None:

@@ -79,6 +79,22 @@ def test_captions_that_cost_money(pictures: Path, tmp_path: Path) -> None:
         assert call(tmp_path, *command).returncode == 0
         assert len(server.asked) == 2 * ROWS
 
+        # A new image: captioned as the others were, and a known one costs nothing.
+        asked = len(server.asked)
+        Image.new("RGB", (16, 16), (201, 99, 61)).save(tmp_path / "new.png")
+        server.on(caption("A red square, calm and plain."), media=(tmp_path / "new.png").read_bytes())
+        assert call(tmp_path, "score", "s", "new.png").returncode == 2
+        assert len(server.asked) == asked
+        new = json.loads(call(tmp_path, "score", "s", "new.png", "--yes", "--json").stdout)
+        known = call(tmp_path, "score", "s", "2.png")
+        assert len(server.asked) == asked + 1
+    assert new["rows"][0]["caption"] == "A red square, calm and plain."
+    assert new["rows"][0]["prediction"] == pytest.approx(7, abs=0.5)
+    assert new["rows"][0]["low"] < new["rows"][0]["prediction"] < new["rows"][0]["high"]
+    assert any("red" in span["text"] and span["value"] > 0.2 for span in new["spans"])
+    assert float(known.stdout.removeprefix("2.png: score ").split()[0]) == pytest.approx(5, abs=0.5)
+    assert "lower it: " in known.stdout
+
     summary = summary_of(tmp_path / "s")
     captions = pd.read_parquet(tmp_path / "s" / "captions.parquet")
     assert summary["captions"]["blocked"] == 1
