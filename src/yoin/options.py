@@ -86,6 +86,7 @@ class CaptionOptions(ViewOptions):
     captioner: str = option("describe", "name[:model][@base_url]", "SPEC")
     workers: int | None = option(None, "Captions made at the same time, at most.", ge=1)
     batch: bool = option(False, "Through the service's batch interface, at half the price.", stored=False)
+    batch_folder: str | None = option(None, "Of vertex: where its batches lie.", "gs://BUCKET/PATH", stored=False)
     prompt: str = option("general", "What a model is asked.", "NAME|FILE")
     lang: Literal["en", "ja"] = option("en", "Language of the captions.", "en|ja")
     attributes: str | None = option(None, "What a model fills in instead of free text.", "NAME|FILE")

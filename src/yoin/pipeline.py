@@ -76,6 +76,7 @@ def run(
     refresh: bool = False,
     workers: int | None = None,
     batch: bool = False,
+    batch_folder: str | None = None,
     prompt: str = "general",
     lang: Literal["en", "ja"] = "en",
     attributes: str | None = None,
@@ -139,6 +140,7 @@ def run(
         workers: captions made at the same time.
         batch: through the service's batch interface: half the price, and up to a day's wait; the run ends with a
             `PendingError`, and the next one collects the captions.
+        batch_folder: for Vertex AI, where its batches lie: ``gs://BUCKET/PATH``.
         prompt: what a vision-language model is asked: a built-in prompt's name, or a text file.
         lang: the language of built-in prompts and their captions.
         attributes: what it fills in instead of writing freely: built-in attributes' name (``general``), or a TOML file.

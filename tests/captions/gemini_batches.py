@@ -15,6 +15,7 @@ Answer = Callable[["Exchange"], Awaitable[None]]
 _CREATE = re.compile(r"/v1(?:beta)?/models/(?P<model>[^/:?]+):batchGenerateContent")
 _JOB = re.compile(r"/v1(?:beta)?/batches/(\d+)")
 _LIST = re.compile(r"/v1(?:beta)?/batches(?:\?.*)?")
+_VERTEX = re.compile(r"/v1(?:beta1?)?/projects/[^/]+/locations/[^/]+/batchPredictionJobs(?:/(?P<number>\d+))?(?:\?.*)?")
 _DOWNLOAD = re.compile(r"(?:/download)?/v1(?:beta)?/files/answers-(\d+):download(?:\?.*)?")
 
 
@@ -32,6 +33,7 @@ class Job:
     display_name: str
     model: str
     lines: list[dict[str, Any]]
+    place: str = ""  # of Vertex: where its answers go
 
 
 @dataclass
@@ -53,9 +55,12 @@ class Batches:
     refuse: Answer | None = None
     silent: bool = False
     jobs: list[Job] = field(default_factory=list)
+    bucket: Any = None  # of Vertex: a filesystem of fsspec
 
     def answer(self, asked: Asked) -> Answer | None:
         """To requests about jobs; None for all else."""
+        if match := _VERTEX.fullmatch(asked.path):
+            return self._vertex(asked, match["number"])
         if asked.method == "POST" and (match := _CREATE.fullmatch(asked.path)):
             return self._create(asked, match["model"])
         if match := _JOB.fullmatch(asked.path):
@@ -79,6 +84,28 @@ class Batches:
             self.silent = False
             return _reset
         return _says(self._told(len(self.jobs) - 1))
+
+    def _vertex(self, asked: Asked, number: str | None) -> Answer:
+        if asked.method == "POST":
+            (source,) = asked.body["inputConfig"]["gcsSource"]["uris"]
+            lines = [json.loads(line) for line in self.bucket.cat_file(source).splitlines()]
+            job = Job(asked.body["displayName"], asked.body["model"].rpartition("/")[2], lines)
+            job.place = asked.body["outputConfig"]["gcsDestination"]["outputUriPrefix"]
+            self.jobs.append(job)
+            return _says(self._vertex_told(len(self.jobs) - 1))
+        if number is not None:
+            return _says(self._vertex_told(int(number)))
+        return _says({"batchPredictionJobs": [self._vertex_told(number) for number in range(len(self.jobs))]})
+
+    def _vertex_told(self, number: int) -> dict[str, Any]:
+        job, state = self.jobs[number], self.state.replace("BATCH_STATE", "JOB_STATE")
+        if state == "JOB_STATE_SUCCEEDED":
+            found = [(line, self.respond(line["request"], job.model)) for line in job.lines]
+            lines = [json.dumps({**line, "status": "", **said}) for line, said in found if said]
+            self.bucket.pipe_file(f"{job.place}/prediction-1/predictions.jsonl", "\n".join(lines).encode())
+        name = f"projects/p/locations/global/batchPredictionJobs/{number}"
+        place = {"predictionsFormat": "jsonl", "gcsDestination": {"outputUriPrefix": job.place}}
+        return {"name": name, "displayName": job.display_name, "state": state, "outputConfig": place}
 
     def _told(self, number: int) -> dict[str, Any]:
         job = self.jobs[number]

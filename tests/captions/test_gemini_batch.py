@@ -9,10 +9,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import _registry
 from PIL import Image
 
 from tests.captions.gemini_batches import described
 from tests.captions.gemini_server import GeminiServer, caption, too_many
+from tests.captions.scripted import Scripted
 from yoin.captions import batch
 from yoin.captions import caption as caption_stage
 from yoin.captions.gemini_batch import GeminiBatches
@@ -227,10 +230,63 @@ def test_a_job_that_failed_is_not_sent_again_by_itself(server: GeminiServer, run
     assert len(server.batches.jobs) == 1
 
 
-def test_captioners_without_one_say_so(server: GeminiServer, media: Media, tmp_path: Path, monkeypatch) -> None:
+def test_captioners_without_one_say_so(media: Media, tmp_path: Path) -> None:
+    options = CaptionOptions(captioner="scripted", batch=True)
+    with Ledger(tmp_path / "ledger.db") as ledger, pytest.raises(UsageError, match="scripted has no batch interface"):
+        caption_stage(media, ledger=ledger, options=options, captioner=Scripted())
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> MemoryFileSystem:
+    monkeypatch.setitem(_registry, "gs", MemoryFileSystem)
+    monkeypatch.setattr(MemoryFileSystem, "store", {})
+    monkeypatch.setattr(MemoryFileSystem, "pseudo_dirs", [""])
+    return MemoryFileSystem()
+
+
+def test_vertex_reads_and_writes_a_bucket(
+    server: GeminiServer, media: Media, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bucket: MemoryFileSystem
+) -> None:
     monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a-token-of-the-tests")
-    options = CaptionOptions(captioner=f"vertex@{server.url}", project="p", batch=True)
-    with Ledger(tmp_path / "ledger.db") as ledger, pytest.raises(UsageError, match="vertex has no batch interface"):
+    server.batches.bucket = bucket
+
+    def run(**options: Any) -> Captions:
+        chosen = CaptionOptions(captioner=f"vertex@{server.url}", project="p", **options)
+        with Ledger(tmp_path / "ledger.db") as ledger:
+            return caption_stage(media, ledger=ledger, options=chosen)
+
+    with pytest.raises(UsageError, match="--batch-folder gs://BUCKET/PATH"):
+        run(batch=True)
+    with pytest.raises(PendingError, match="5 captions are under way"):
+        run(batch=True, batch_folder="gs://bucket/yoin/")
+    assert len(server.batches.jobs[0].lines) == COUNT
+    with pytest.raises(PendingError):
+        run()
+
+    def respond(request: dict[str, Any], model: str) -> dict[str, Any]:
+        first = request["labels"]["yoin-2"].endswith("0")
+        return {"status": "Bad image.", "response": {}} if first else described(request, model)
+
+    server.batches.state, server.batches.respond = "BATCH_STATE_SUCCEEDED", respond
+    server.on(caption("Singly."))
+    assert run().frame["caption"].tolist() == ["Singly.", *["A plain square."] * 4]
+    assert len(server.calls) == 1
+    assert len(server.batches.jobs) == 1
+
+
+def test_a_bucket_that_cannot_be_used_is_said(
+    server: GeminiServer, media: Media, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bucket: MemoryFileSystem
+) -> None:
+    def refused(*arguments: object, **options: object) -> None:
+        raise PermissionError("no access")
+
+    monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a-token-of-the-tests")
+    monkeypatch.setattr(MemoryFileSystem, "_open", refused)
+    options = CaptionOptions(captioner=f"vertex@{server.url}", project="p", batch=True, batch_folder="gs://bucket")
+    with (
+        Ledger(tmp_path / "ledger.db") as ledger,
+        pytest.raises(YoinError, match=r"be used \(Permission"),
+    ):
         caption_stage(media, ledger=ledger, options=options)
 
 

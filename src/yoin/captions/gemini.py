@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 from yoin.captions import attributes, prompts
 from yoin.captions.base import Passing
@@ -22,6 +22,7 @@ from yoin.captions.gemini_batch import GeminiBatches
 from yoin.captions.gemini_connection import connect, no_token
 from yoin.captions.gemini_files import LARGEST, Uploads
 from yoin.captions.pictures import pictures
+from yoin.captions.vertex_batch import VertexBatches
 from yoin.images import ImageError
 from yoin.options import CaptionOptions, Spec
 from yoin.values import Caption, Medium
@@ -93,6 +94,7 @@ class Gemini:
         self.prompt_id = prompt.id
         self._system, self._user = prompt.system, attributes.with_form(prompt.user, self._schema)
         self._seconds = options.call_timeout
+        self._batch_folder = options.batch_folder
 
     async def caption(self, medium: Medium) -> Caption:
         """The caption of ``medium``, with a second call where ``max_output_tokens`` cut it; see `Captioner`.
@@ -113,14 +115,12 @@ class Gemini:
 
     def batches(self) -> GeminiBatches:
         """The batch interface; a video that is too large to be sent inline goes as its frames."""
-        return GeminiBatches(
-            self._connection.client,
-            self._connection.base_url,
-            self.model_version,
-            self._config,
-            partial(self._read_parts, upload=False),
-            self._translated,
-        )
+        return GeminiBatches(*self._for_batches())
+
+    def _for_batches(self) -> tuple[Any, ...]:
+        parts = partial(self._read_parts, upload=False)
+        connection = self._connection
+        return connection.client, connection.base_url, self.model_version, self._config, parts, self._translated
 
     async def aclose(self) -> None:
         """Delete what was uploaded, and close the connections."""
@@ -235,9 +235,12 @@ class Vertex(Gemini):
     """
 
     name = "vertex"
-    batches = None  # type: ignore[assignment]  # its batch interface reads from a bucket of Google Cloud
     _uploaded = False
     _videos = Gemini._videos | {"video/quicktime": "video/quicktime"}
+
+    def batches(self) -> VertexBatches:
+        """The batch interface, which reads from a bucket and writes to it."""
+        return VertexBatches(self._batch_folder, *self._for_batches())
 
 
 def models(spec: Spec, options: CaptionOptions) -> list[str]:

@@ -65,21 +65,24 @@ class GeminiBatches:
         """Upload the file, and start the job."""
 
         async def start() -> str | Exception:
-            from google.genai import types
-
-            options = types.HttpOptions(base_url=self._base_url)  # or the file would go where the service says
             try:
-                file = await self._client.aio.files.upload(
-                    file=path, config=types.UploadFileConfig(mime_type="application/jsonl", http_options=options)
-                )
-                job = await self._client.aio.batches.create(
-                    model=self._model, src=file.name or "", config={"display_name": job_id}
-                )
+                job = await self._started(job_id, path)
             except (KeyError, ValueError, TypeError, AttributeError):  # as the package takes answers that are not whole
                 return Passing("the answer is malformed")
             return job.name or Passing("the job has no name")
 
         return await self._asked(start())
+
+    async def _started(self, job_id: str, path: Path) -> types.BatchJob:
+        from google.genai import types
+
+        options = types.HttpOptions(base_url=self._base_url)  # or the file would go where the service says
+        file = await self._client.aio.files.upload(
+            file=path, config=types.UploadFileConfig(mime_type="application/jsonl", http_options=options)
+        )
+        return await self._client.aio.batches.create(
+            model=self._model, src=file.name or "", config={"display_name": job_id}
+        )
 
     async def find(self, job_id: str) -> str:
         """Look through the latest jobs."""
@@ -108,15 +111,18 @@ class GeminiBatches:
                 state = found.state.value.removeprefix("JOB_STATE_") if found.state else ""
                 if state not in {"SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"}:
                     return None
-                name = found.dest.file_name if found.dest else None
-                answers = await self._client.aio.files.download(file=name) if name else b""
+                return await self._ended(found, state)
             except ValueError:
                 return Passing("the answer about the job is malformed")
-            captions = self._read(answers or b"")
-            ended = "" if state.endswith("SUCCEEDED") else state.lower()  # the package does not say why
-            return Collected(captions, ended or ("" if captions else "it has no answers"))
 
         return await self._asked(ask())
+
+    async def _ended(self, found: types.BatchJob, state: str) -> Collected:
+        name = found.dest.file_name if found.dest else None
+        answers = await self._client.aio.files.download(file=name) if name else b""
+        captions = self._read(answers or b"")
+        ended = "" if state.endswith("SUCCEEDED") else state.lower()  # the package does not say why
+        return Collected(captions, ended or ("" if captions else "it has no answers"))
 
     async def _asked(self, work: Awaitable[T | Exception]) -> T:
         made = await self._translated(work, seconds=self._SECONDS)
@@ -131,14 +137,22 @@ class GeminiBatches:
                 record = json.loads(line)
             except (ValueError, RecursionError):
                 continue  # that medium has no answer
-            key = record.get("key") if isinstance(record, dict) else None
+            key = self._key(record) if isinstance(record, dict) else None
             if not isinstance(key, str):
                 continue
-            if isinstance(record.get("response"), dict):
+            if isinstance(record.get("response"), dict) and record["response"]:
                 found[key] = read_answer(record["response"], self._model)
             else:
-                found[key] = Caption(text="", status="failed", reason=f"rejected, {_said(record.get('error'))}")
+                found[key] = Caption(text="", status="failed", reason=f"rejected, {_said(self._error(record))}")
         return found
+
+    def _key(self, record: dict[str, Any]) -> object:
+        """The media_id of an answer, as far as it tells."""
+        return record.get("key")
+
+    def _error(self, record: dict[str, Any]) -> object:
+        """What an answer says of why it has no response."""
+        return record.get("error")
 
 
 def request(parts: list[types.Part], config: types.GenerateContentConfig) -> dict[str, Any]:
