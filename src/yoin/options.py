@@ -92,6 +92,7 @@ class CaptionOptions(ViewOptions):
     attributes: str | None = option(None, "What a model fills in instead of free text.", "NAME|FILE")
     temperature: float | None = option(None, "The model's own by default.", ge=0, le=2)
     top_p: float | None = option(None, "The model's own by default.", gt=0, le=1)
+    caption_seed: int | None = option(None, "Of the model's own chance, where it takes one.", ge=0)
     max_output_tokens: int | None = option(None, "The longest answer.", ge=1)
     thinking: str | None = option(None, "How much a model thinks first, in its own words.", "LEVEL")
     media_resolution: Literal["low", "medium", "high"] | None = option(

@@ -84,6 +84,7 @@ def run(
     repeat_sample: int = 100,
     temperature: float | None = None,
     top_p: float | None = None,
+    caption_seed: int | None = None,
     max_output_tokens: int | None = None,
     thinking: str | None = None,
     media_resolution: Literal["low", "medium", "high"] | None = None,
@@ -148,6 +149,7 @@ def run(
         repeat_sample: images in that sample.
         temperature: how freely it chooses its words; the model's own by default, as the next ones are.
         top_p: likewise.
+        caption_seed: of its own chance, where it takes a seed.
         max_output_tokens: the longest answer.
         thinking: how much it thinks first, in the service's own words.
         media_resolution: how closely it looks.

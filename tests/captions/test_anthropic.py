@@ -229,3 +229,8 @@ def test_anthropic_itself_has_prices() -> None:
     assert (captioner.provider, captioner.endpoint) == ("anthropic", "api.anthropic.com/claude-sonnet-4-5")
     assert money.priced(captioner.provider, captioner.model_version)
     assert KEY not in repr(captioner) + repr(captioner.settings)
+
+
+def test_a_seed_is_refused(server: AnthropicServer, medium: Medium) -> None:
+    with pytest.raises(UsageError, match="Anthropic takes no seed; leave out --caption-seed"):
+        ask(server, medium, caption_seed=7)

@@ -107,6 +107,7 @@ def test_an_image_and_the_prompt_are_sent_with_the_key(server: GeminiServer, med
 def test_options_that_are_set_are_sent(server: GeminiServer, medium: Medium) -> None:
     chosen = {
         "temperature": 0.0, "top_p": 0.9, "max_output_tokens": 500, "thinking": "low", "media_resolution": "high",
+        "caption_seed": 7,
     }  # fmt: skip
     ask(server, medium, **chosen)
     sent = server.asked[0].body["generationConfig"]
@@ -114,6 +115,7 @@ def test_options_that_are_set_are_sent(server: GeminiServer, medium: Medium) -> 
     assert sent == {
         "temperature": 0.0,
         "topP": 0.9,
+        "seed": 7,
         "maxOutputTokens": 500,
         "mediaResolution": "MEDIA_RESOLUTION_HIGH",
     }

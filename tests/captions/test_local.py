@@ -306,7 +306,8 @@ def test_a_model_that_is_not_there(spec: Spec, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("temperature", 1.0), ("top_p", 0.5), ("thinking", "low"), ("media_resolution", "low")]
+    ("option", "value"),
+    [("caption_seed", 1), ("temperature", 1.0), ("top_p", 0.5), ("thinking", "low"), ("media_resolution", "low")],
 )
 def test_an_option_that_does_not_apply_is_refused(blip: Path, option: str, value: object) -> None:
     flag = "--" + option.replace("_", "-")

@@ -187,6 +187,7 @@ def test_what_is_asked_for_goes_by_the_names_of_the_protocol(server: OpenAIServe
     options = {
         "temperature": 0.5,
         "top_p": 0.9,
+        "caption_seed": 7,
         "max_output_tokens": 100,
         "thinking": "low",
         "media_resolution": "high",
@@ -196,6 +197,7 @@ def test_what_is_asked_for_goes_by_the_names_of_the_protocol(server: OpenAIServe
     assert {name: body[name] for name in set(body) - {"messages", "model"}} == {
         "temperature": 0.5,
         "top_p": 0.9,
+        "seed": 7,
         "max_tokens": 100,
         "reasoning_effort": "low",
     }

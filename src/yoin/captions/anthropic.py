@@ -42,6 +42,7 @@ class Anthropic(Chat):
     service = "Anthropic"
     address = "https://api.anthropic.com"
     variable = "ANTHROPIC_API_KEY"
+    takes_seed = False
     providers = {"api.anthropic.com": "anthropic"}  # noqa: RUF012 - never changed
 
     def _only_model(self, base_url: str) -> str:

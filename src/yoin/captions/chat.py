@@ -65,6 +65,7 @@ class Chat(ABC):
     address: ClassVar[str]  # of the service
     variable: ClassVar[str]
     takes_attributes: ClassVar[bool] = True
+    takes_seed: ClassVar[bool] = True
     providers: ClassVar[Mapping[str, str]]  # whose price list counts, by host; elsewhere no price is known
 
     def __init__(self, spec: Spec, options: CaptionOptions) -> None:
@@ -94,6 +95,8 @@ class Chat(ABC):
         self._official = parts.hostname == urlsplit(self.address).hostname
         if self._official and not spec.model:
             raise UsageError("no model is named", stage="captions", remedy=f"name one: {self.name}:MODEL")
+        if options.caption_seed is not None and not self.takes_seed:
+            raise UsageError(f"{self.service} takes no seed", stage="captions", remedy="leave out --caption-seed")
         self._key = key_of(self.variable) or ""
         self._options = options
         self._sdk = self._package()
@@ -106,6 +109,7 @@ class Chat(ABC):
         asked: dict[str, str | int | float | None] = {
             "temperature": options.temperature,
             "top_p": options.top_p,
+            "caption_seed": options.caption_seed,
             "max_output_tokens": options.max_output_tokens,
             "thinking": options.thinking,
             "media_resolution": options.media_resolution,

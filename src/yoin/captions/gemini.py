@@ -38,7 +38,7 @@ _CONCURRENCY: Final = 32
 # A request of the Developer API may have 20 MB, and base64 makes four bytes of three.
 _VIDEO_BYTES: Final = 14_000_000
 _MOST_TOKENS: Final = 65_536  # that the current models write
-_SETTINGS: Final = ("temperature", "top_p", "max_output_tokens", "thinking", "media_resolution")
+_SETTINGS: Final = ("temperature", "top_p", "caption_seed", "max_output_tokens", "thinking", "media_resolution")
 # The categories that can be opened. They are: to describe what is in a picture is not to approve of it, and captions
 # lost to a filter are not lost at random.
 _OPENED: Final = ("HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT")
@@ -300,6 +300,7 @@ def _config(system: str, options: CaptionOptions, schema: attributes.Schema | No
         system_instruction=system or None,
         temperature=options.temperature,
         top_p=options.top_p,
+        seed=options.caption_seed,
         max_output_tokens=options.max_output_tokens,
         thinking_config=types.ThinkingConfig(thinking_level=level) if level else None,
         media_resolution=types.MediaResolution(f"MEDIA_RESOLUTION_{resolution.upper()}") if resolution else None,

@@ -136,7 +136,7 @@ def _require_usable(spec: Spec, options: CaptionOptions) -> None:
     if not spec.model or spec.base_url:
         problem = "a local model has no address" if spec.base_url else "no local model is named"
         raise UsageError(problem, stage="captions", remedy="use hf:FOLDER or hf:REPO, such as hf:models/smolvlm")
-    for name in ("temperature", "top_p", "thinking", "media_resolution"):
+    for name in ("temperature", "top_p", "caption_seed", "thinking", "media_resolution"):
         if getattr(options, name) is not None:
             flag = "--" + name.replace("_", "-")
             raise UsageError(

@@ -75,6 +75,7 @@ class OpenAICompatible(Chat):
             "messages": [*system, {"role": "user", "content": content}],
             "temperature": self._options.temperature,
             "top_p": self._options.top_p,
+            "seed": self._options.caption_seed,
             "reasoning_effort": self._options.thinking,
             "response_format": self._format,
             self._limit_name: room,
