@@ -49,8 +49,8 @@ NOISE: dict[str, Callable[[np.random.Generator, np.ndarray], np.ndarray]] = {
     ("noise", "n", "concepts", "sets"),
     [
         ("skewed", 200, 15, 25),
-        *(pytest.param(noise, 300, 40, 600, marks=pytest.mark.slow) for noise in NOISE),
-        pytest.param("normal", 1000, 100, 300, marks=pytest.mark.slow),
+        *(pytest.param(noise, 300, 40, 200, marks=pytest.mark.slow) for noise in NOISE),
+        pytest.param("normal", 1000, 100, 60, marks=pytest.mark.slow),
     ],
 )
 def test_no_false_driver_where_there_is_none(noise, n, concepts, sets, record):
@@ -69,7 +69,7 @@ def test_no_false_driver_where_there_is_none(noise, n, concepts, sets, record):
     ("noise", "weighted", "sets"),
     [
         ("unequal variance", False, 20),
-        *(pytest.param(noise, w, 400, marks=pytest.mark.slow) for noise in NOISE for w in (False, True)),
+        *(pytest.param(noise, w, 150, marks=pytest.mark.slow) for noise in NOISE for w in (False, True)),
     ],
 )
 def test_intervals_cover_planted_effects(noise, weighted, sets, record):
@@ -94,7 +94,7 @@ def test_intervals_cover_planted_effects(noise, weighted, sets, record):
         assert 0.93 - slack <= share <= 0.97 + slack, (name, share)
 
 
-@pytest.mark.parametrize("sets", [20, pytest.param(600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("sets", [20, pytest.param(200, marks=pytest.mark.slow)])
 def test_a_confounded_concept_is_not_sold_as_a_driver(sets, record):
     rng = np.random.default_rng(3)
     raw = net = flagged = 0
@@ -115,7 +115,7 @@ def test_a_confounded_concept_is_not_sold_as_a_driver(sets, record):
 
 
 @pytest.mark.parametrize(
-    ("sizes", "sets"), [("unequal", 15), *(pytest.param(s, 600, marks=pytest.mark.slow) for s in ("equal", "unequal"))]
+    ("sizes", "sets"), [("unequal", 15), *(pytest.param(s, 200, marks=pytest.mark.slow) for s in ("equal", "unequal"))]
 )
 def test_a_concept_that_varies_between_groups(sizes, sets, record):
     rng = np.random.default_rng(4)

@@ -335,7 +335,7 @@ def test_no_gain_of_a_fine_tuned_rung_passes_where_there_is_none(
     scenario: Callable[[np.random.Generator, int], dict[str, Any]], tiny_bert: Path, tmp_path: Path
 ) -> None:
     random, passed, above = np.random.default_rng(1), 0, 0
-    model, times = f"bert:{tiny_bert}", 60
+    model, times = f"bert:{tiny_bert}", 40
     for seed in range(times):
         made = scenario(random, seed)
         metric = made["metric"]
@@ -347,5 +347,5 @@ def test_no_gain_of_a_fine_tuned_rung_passes_where_there_is_none(
         passed += found.signal.verdict != "none"
         by_rung = {name: rows["prediction"].to_numpy() for name, rows in found.predictions.groupby("model", sort=False)}
         above += r2_interval(metric, by_rung[model + "+features"], baseline=by_rung["features"], bootstrap=300)[1] > 0
-    assert passed <= 8  # 3 expected at the nominal 5%, and three standard errors
-    assert above <= 8
+    assert passed <= 6  # 2 expected at the nominal 5%, and three standard errors
+    assert above <= 6
