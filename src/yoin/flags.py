@@ -72,11 +72,8 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
 
 def _kind(field: FieldInfo) -> type:
     """What the command line reads: a plain type, or text where the value is something else."""
-    return next((one for one in _members(field.annotation) if one in _PLAIN), str) if _is_plain(field) else str
-
-
-def _is_plain(field: FieldInfo) -> bool:
-    return all(one in _PLAIN for one in _members(field.annotation))
+    first, *others = _members(field.annotation)
+    return first if first in _PLAIN and not others else str
 
 
 def _members(annotation: object) -> list[Any]:

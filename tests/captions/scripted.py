@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
+from PIL import Image
 
 from yoin.options import CaptionOptions, Spec
 from yoin.values import Caption, Media, Medium
@@ -39,6 +40,19 @@ def media_of(*names: str | None) -> Media:
         index=pd.RangeIndex(10, 10 + len(names), name="row_id"),
         dtype="string",
     )
+    return Media(rows=rows, items=items)
+
+
+def squares(folder: Path, count: int) -> Media:
+    """Rows with an image each, small squares that are files of ``folder``."""
+    items = {}
+    for number in range(count):
+        path = folder / f"{number}.png"
+        Image.new("RGB", (4, 4), (number, 0, 0)).save(path)
+        items[f"{number:064x}"] = Medium(
+            media_id=f"{number:064x}", path=path, mime="image/png", width=4, height=4, bytes=path.stat().st_size
+        )
+    rows = pd.DataFrame({"media_id": list(items), "reason": "", "detail": ""}, dtype="string").rename_axis("row_id")
     return Media(rows=rows, items=items)
 
 

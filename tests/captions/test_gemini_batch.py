@@ -11,11 +11,10 @@ import pandas as pd
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.registry import _registry
-from PIL import Image
 
 from tests.captions.gemini_batches import described
 from tests.captions.gemini_server import GeminiServer, caption, too_many
-from tests.captions.scripted import Scripted
+from tests.captions.scripted import Scripted, squares
 from yoin.captions import batch
 from yoin.captions import caption as caption_stage
 from yoin.captions.gemini_batch import GeminiBatches
@@ -40,15 +39,7 @@ def server() -> Iterator[GeminiServer]:
 
 @pytest.fixture
 def media(tmp_path: Path) -> Media:
-    items = {}
-    for number in range(COUNT):
-        path = tmp_path / f"{number}.png"
-        Image.new("RGB", (4, 4), (number, 0, 0)).save(path)
-        items[f"{number:064x}"] = Medium(
-            media_id=f"{number:064x}", path=path, mime="image/png", width=4, height=4, bytes=path.stat().st_size
-        )
-    rows = pd.DataFrame({"media_id": list(items), "reason": "", "detail": ""}, dtype="string").rename_axis("row_id")
-    return Media(rows=rows, items=items)
+    return squares(tmp_path, COUNT)
 
 
 @pytest.fixture

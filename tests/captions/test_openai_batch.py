@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
-from PIL import Image
 
 from tests.captions.openai_batches import completion
 from tests.captions.openai_server import OpenAIServer, says
+from tests.captions.scripted import squares
 from yoin.captions import caption as caption_stage
 from yoin.errors import PendingError, UsageError, YoinError
 from yoin.ledger import Ledger
 from yoin.options import CaptionOptions
-from yoin.values import Captions, Media, Medium
+from yoin.values import Captions
 
 COUNT = 4
 
@@ -29,19 +28,12 @@ def server() -> Iterator[OpenAIServer]:
 
 @pytest.fixture
 def run(server: OpenAIServer, tmp_path: Path):
-    items = {}
-    for number in range(COUNT):
-        path = tmp_path / f"{number}.png"
-        Image.new("RGB", (4, 4), (number, 0, 0)).save(path)
-        items[f"{number:064x}"] = Medium(
-            media_id=f"{number:064x}", path=path, mime="image/png", width=4, height=4, bytes=path.stat().st_size
-        )
-    rows = pd.DataFrame({"media_id": list(items), "reason": "", "detail": ""}, dtype="string").rename_axis("row_id")
+    media = squares(tmp_path, COUNT)
 
     def call(**options: Any) -> Captions:
         chosen = CaptionOptions(captioner=f"openai:tiny-vlm@{server.url}", **{"batch": True, **options})
         with Ledger(tmp_path / "ledger.db") as ledger:
-            return caption_stage(Media(rows=rows, items=items), ledger=ledger, options=chosen)
+            return caption_stage(media, ledger=ledger, options=chosen)
 
     return call
 
