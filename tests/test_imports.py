@@ -21,6 +21,7 @@ JOINERS = {
     "pipeline",
     "preview",
     "stages",
+    "work",
     "rows",
     "compare",
     "audit",

@@ -1,22 +1,20 @@
-"""The stages: what each reads, the one function it calls, and what it writes.
+"""The stages in order: what each reads and makes, and what makes it stale.
 
-A stage reads artefacts of earlier stages from the study and writes its own; `pipeline` knows the order's use.
+A stage reads artefacts of earlier stages from the study and writes its own; its work stands in `yoin.work`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from yoin import registry
-from yoin.errors import UsageError
+from yoin import registry, work
 from yoin.files import digest_file, digest_given
 from yoin.options import Options, RunOptions
-from yoin.rows import analysed, duplicates, features_of, image_stamps, labels, table_rows, weight_of, who_chose_prompt
+from yoin.rows import image_stamps, who_chose_prompt
 from yoin.study import Study
-from yoin.summarise import summarise
-from yoin.values import Media, Medium, Progress, Table
+from yoin.values import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,268 +37,6 @@ class Stage:
     retry: Callable[[Study], bool] = lambda study: False
 
 
-# table → table.parquet
-
-
-def _read_table(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
-    from yoin import table
-
-    study.remember_table(options.table, digest_file(options.table))
-    read: Table = table.read(options.for_table())
-    joined = read.rows
-    for prefix, others in (("feature: ", read.features), ("audit: ", read.audited)):
-        joined = joined.join(others.add_prefix(prefix)) if len(others.columns) else joined
-    study.write_frame("table.parquet", joined.rename_axis("row_id").reset_index())
-    return {
-        "read": read.read,
-        "dropped": dict(read.dropped),
-        # shown: without the passwords of URLs, and without whole images in cells
-        "columns": [_shown(asdict(column)) for column in read.columns],
-        "preview": _shown(read.preview.astype(object).where(read.preview.notna(), "").astype(str).to_dict("records")),
-    }
-
-
-def _shown(cells: Any) -> Any:
-    """The table's texts as they may be shown: URLs without user names and passwords, and nothing endless."""
-    from yoin import media
-
-    if isinstance(cells, Mapping):
-        return {name: _shown(cell) for name, cell in cells.items()}
-    if isinstance(cells, (list, tuple)):
-        return [_shown(cell) for cell in cells]
-    return media.shown(cells) if isinstance(cells, str) else cells
-
-
-# media → media/, media.parquet
-
-
-def _fetch(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
-    import pandas as pd
-
-    from yoin import media
-
-    rows = table_rows(study)
-    images = rows["image"] if options.image else pd.Series(pd.NA, index=rows.index, dtype="string")
-    if options.image:
-        with study.ledger() as ledger:
-            found = media.collect(
-                images, store=study.media_folder, ledger=ledger, options=options.for_media(), progress=progress
-            )
-    else:
-        found = Media(rows=pd.DataFrame({"media_id": images, "reason": "", "detail": ""}), items={})
-    study.write_media(found)
-    failed = found.rows.loc[found.rows["reason"] != "", "reason"].value_counts()
-    return {"distinct": len(found.items), "failed": {str(reason): int(rows) for reason, rows in failed.items()}}
-
-
-def _may_pass(study: Study) -> bool:
-    """Whether the next run may find images that this one could not have."""
-    from yoin import media
-
-    return bool(study.frame("media.parquet")["reason"].isin(media.MAY_PASS).any())
-
-
-# captions → captions.parquet, attributes.parquet
-
-
-def _caption(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
-    from yoin import captions, table
-
-    media = study.frame("media.parquet").set_index("row_id")
-    if options.caption:
-        made = captions.given(table_rows(study)["caption"])
-        made.frame["media_id"] = media["media_id"].to_numpy()
-    elif options.captions:
-        rows = table_rows(study).join(media["media_id"])
-        made = captions.brought(table.load(options.captions), rows, image=options.image, name=options.captions.name)
-    else:
-        with study.ledger() as ledger:
-            made = captions.caption(
-                Media(rows=media[["media_id", "reason", "detail"]], items=study.media()),
-                ledger=ledger,
-                options=options.for_captions(),
-                progress=progress,
-                also=_to_be_repeated(study, options),
-            )
-    study.write_frame("captions.parquet", made.frame)
-    if made.attributes is None:
-        (study.folder / "attributes.parquet").unlink(missing_ok=True)
-    else:
-        study.write_frame("attributes.parquet", made.attributes)
-    called = made.frame[made.frame["status"] != "missing"]
-    return {
-        "captioner": made.captioner,
-        # Those of this and of earlier runs, as the tokens and the cost are; given captions took none.
-        "calls": 0 if options.captioned else int(called["media_id"].nunique()),
-        "tokens_in": made.tokens_in,
-        "tokens_out": made.tokens_out,
-        "cost_usd": made.cost_usd,
-        "notes": list(made.notes),
-    }
-
-
-def _to_be_repeated(study: Study, options: RunOptions) -> list[Medium]:
-    """As many media as will be asked about again, each as often as it will be."""
-    return list(study.media().values())[: options.repeat_sample] * (options.repeat - 1)
-
-
-# captions of a sample, made again → caption_repeats.parquet
-
-
-def _repeat(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
-    from yoin import captions
-
-    if options.captioned and options.repeat > 1:
-        raise UsageError("captions that were given cannot be made again", stage="captions", remedy="leave out --repeat")
-    with study.ledger() as ledger:
-        made = captions.repeat(
-            study.captions, study.media(), ledger=ledger, options=options.for_repeats(), progress=progress
-        )
-    study.write_frame("caption_repeats.parquet", made.frame)
-    return {
-        "calls": len(made.frame),  # of this and of earlier runs, as the tokens and the cost are
-        "tokens_in": made.tokens_in,
-        "tokens_out": made.tokens_out,
-        "cost_usd": made.cost_usd,
-    }
-
-
-# model → predictions.parquet, models/
-
-
-def _fit(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
-    from yoin import model, table
-
-    rows, chosen = analysed(study, options), options.for_fit()
-    together = labels(rows, options)
-    blocks = table.blocks(together)
-    folds = table.assign_folds(together, chosen.folds, chosen.seed)
-    folder, group = study.work("fit", key), rows["group"].tolist() if options.group else None
-    fit = model.fit(
-        rows["caption"].tolist(),
-        rows["metric"].to_numpy(),
-        folds,
-        row_ids=rows.index.to_numpy(),
-        features=features_of(rows, options),
-        group=blocks,
-        weight=weight_of(rows),
-        options=chosen,
-        folder=folder,
-        progress=progress,
-    )
-    leaks = model.find_leaks(rows["caption"].tolist(), rows["metric"].to_numpy(), features_of(rows, options))
-    study.adopt(folder, "models")
-    study.write_frame("predictions.parquet", fit.predictions)
-    study.write_frame("history.parquet", fit.history)
-    return {
-        "model": fit.model,
-        "metric_kind": fit.metric_kind,
-        "seeds": [asdict(seed) for seed in fit.seeds],
-        "reliability": model.reliability_of(fit, group, weight_of(rows)),
-        "leaks": [asdict(leak) | {"row_id": int(rows.index[leak.row_id])} for leak in leaks],
-        "rungs": [asdict(rung) for rung in fit.rungs],
-        "signal": asdict(fit.signal),
-        "notes": list(fit.notes),
-    }
-
-
-# explanations → explanations.parquet, interactions.parquet
-
-
-def _explain(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
-    from yoin import explanations, model
-
-    chosen = options.for_explain()
-    rows = analysed(study, options)
-    folds = study.predictions.drop_duplicates("row_id").set_index("row_id")["fold"]
-    if study.fresh("explain", key):
-        facts = study.facts("explain")
-    else:
-        wanted = explanations.select_rows(rows["metric"], chosen.explain, chosen.seed)
-        found = explanations.explain_captions(
-            rows.loc[wanted, ["caption"]].join(folds).rename_axis("row_id").reset_index(),
-            model.predictors(study.folder / "models"),
-            options=chosen,
-            folder=study.work("explain", key),
-            progress=progress,
-        )
-        study.write_frame("explanations.parquet", found.table)
-        study.write_frame("interactions.parquet", found.pairs)
-        facts = found.facts
-    if not options.sanity or study.explanations.empty:
-        return facts
-    table = study.frame("explanations.parquet")
-    asked = rows.loc[table["row_id"].unique(), ["caption"]].join(folds).rename_axis("row_id").reset_index()
-    fold = asked["fold"].mode().iloc[0]  # the fold with the most explained captions
-    learned = rows[(folds.loc[rows.index] != fold).to_numpy()]
-    knows_nothing = model.fit_shuffled(
-        learned["caption"].tolist(), learned["metric"].to_numpy(), options=options.for_fit(), progress=progress
-    )
-    compared = explanations.compare(asked[asked["fold"] == fold], table, knows_nothing, options=chosen)
-    return {**facts, "sanity": compared}
-
-
-# drivers → drivers.csv, drivers.parquet, concepts.parquet
-
-
-def _drivers(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
-    from yoin import drivers, table
-    from yoin.drivers.mentions import load_lexicon, set_apart
-
-    rows = analysed(study, options)
-    folds = study.predictions.drop_duplicates("row_id").set_index("row_id")["fold"]
-    explained = study.explanations  # perhaps from before the prompts were compared
-    found = drivers.estimate_drivers(
-        rows["caption"],
-        rows["metric"],
-        features=features_of(rows, options),
-        group=rows["group"] if options.group else None,
-        weight=rows.get("weight"),
-        media=table.blocks(duplicates(rows, options)).tolist(),
-        attributions=explained[explained["row_id"].isin(rows.index)].join(folds, on="row_id"),
-        options=options.for_drivers(),
-    )
-    found = set_apart(found, load_lexicon(options.audit_words))
-    study.write_frame("drivers.parquet", found.table)
-    study.write_csv("drivers.csv", found.table)
-    study.write_frame("concepts.parquet", found.occurrences)
-    return {
-        "tested": found.tested,
-        "significant": found.significant,
-        "uncovered": found.uncovered,
-        "notes": list(found.notes),
-    }
-
-
-# report → summary.json, report.html
-
-
-def _report(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
-    from yoin import media, report
-
-    rows, items = analysed(study, options), study.media()
-    summary = summarise(study, options, rows)
-    study.write_text("summary.json", summary.to_json())
-    page = report.render(
-        summary,
-        drivers=study.drivers,
-        occurrences=study.frame("concepts.parquet"),
-        captions=study.captions.set_index("row_id").loc[rows.index].reset_index(),
-        metric=rows["metric"],
-        labels=rows["image"].map(media.shown) if options.image else None,
-        predictions=study.predictions,
-        explanations=study.explanations,
-        pairs=study.frame("interactions.parquet"),
-        images={media_id: medium.picture for media_id, medium in items.items()},
-        seconds={media_id: medium.seconds for media_id, medium in items.items()},
-        frames={media_id: medium.frames for media_id, medium in items.items()},
-        max_pixels=options.for_media().max_pixels,
-        options=options.for_report(),
-    )
-    study.write_text("report.html", page)
-    return {}
-
-
 _TOLD = ("table", "caption", "repeat", "prompts", "fit", "explain", "drivers")  # whose facts the report shows
 
 STAGES = (
@@ -310,7 +46,7 @@ STAGES = (
         makes=("table.parquet",),
         options=RunOptions.for_table,
         code=("table.py", "table"),
-        work=_read_table,
+        work=work.read_table,
         outside=lambda study, options: digest_file(options.table),
     ),
     Stage(
@@ -319,10 +55,10 @@ STAGES = (
         makes=("media.parquet",),
         options=RunOptions.for_media,
         code=("media", "videos", "ledger.py"),
-        work=_fetch,
+        work=work.fetch,
         outside=image_stamps,
         again=lambda options: options.refresh,
-        retry=_may_pass,
+        retry=work.may_pass,
     ),
     Stage(
         name="caption",
@@ -330,7 +66,7 @@ STAGES = (
         makes=("captions.parquet", "attributes.parquet"),  # the second where attributes were asked for
         options=RunOptions.for_captions,
         code=("captions", "ledger.py"),
-        work=_caption,
+        work=work.caption,
         retry=lambda study: bool((study.captions["status"] == "failed").any()),
         outside=lambda study, options: [
             options.caption, digest_given(options.captions, options.prompt, options.attributes),
@@ -342,7 +78,7 @@ STAGES = (
         makes=("caption_repeats.parquet",),
         options=RunOptions.for_repeats,
         code=("captions", "ledger.py"),
-        work=_repeat,
+        work=work.repeat,
         retry=lambda study: bool((study.frame("caption_repeats.parquet")["status"] == "failed").any()),
     ),
     Stage(
@@ -351,7 +87,7 @@ STAGES = (
         makes=("predictions.parquet", "history.parquet", "models"),
         options=RunOptions.for_fit,
         code=("model", "table.py", "table"),
-        work=_fit,
+        work=work.fit,
         outside=who_chose_prompt,
     ),
     Stage(
@@ -360,7 +96,7 @@ STAGES = (
         makes=("explanations.parquet", "interactions.parquet"),
         options=RunOptions.for_explain,
         code=("explanations", "model"),
-        work=_explain,
+        work=work.explain,
         outside=who_chose_prompt,
         again=lambda options: options.sanity,
     ),
@@ -370,7 +106,7 @@ STAGES = (
         makes=("drivers.csv", "drivers.parquet", "concepts.parquet"),
         options=RunOptions.for_drivers,
         code=("drivers",),
-        work=_drivers,
+        work=work.drivers,
         outside=lambda study, options: [
             registry.missing("models", "frozen") is None, who_chose_prompt(study, options),
             digest_given(options.audit_words),
@@ -385,7 +121,7 @@ STAGES = (
         makes=("summary.json", "report.html"),
         options=RunOptions.for_report,
         code=("report", "drivers", "media", "table", "summarise.py", "audit.py"),
-        work=_report,
+        work=work.report,
         outside=lambda study, options: [
             *(dict(study.facts(name)) for name in _TOLD if name in study.seconds),
             who_chose_prompt(study, options),

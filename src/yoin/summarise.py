@@ -24,8 +24,8 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
 
     from yoin.drivers.mentions import load_lexicon
     from yoin.media import REASONS
+    from yoin.report import explained, sizes, trust
     from yoin.report import summary as record
-    from yoin.report import trust
 
     table, fit = study.facts("table"), study.facts("fit")
     captions = study.captions
@@ -65,14 +65,14 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
         reliability=trust.ReliabilitySummary.model_validate(fit["reliability"]),
         leaks=tuple(trust.LeakSummary.model_validate(leak) for leak in fit["leaks"]),
         drivers=record.DriversSummary.model_validate(study.facts("drivers")),
-        explanations=record.ExplanationsSummary.model_validate(
+        explanations=explained.ExplanationsSummary.model_validate(
             {**study.facts("explain"), **_accuracy(study), "model": fit["model"]}
         ),
         missing=_missing_captions(study, options),
         audit=audited(study, options, rows),
         reasons={code: REASONS[code] for code in (*dropped, *media.failed) if code in REASONS},
-        next_test=record.next_test(study.drivers, metric.sd or 0.0, apart),
-        tests=record.ab_tests(study.drivers, metric.sd or 0.0, apart),
+        next_test=sizes.next_test(study.drivers, metric.sd or 0.0, apart),
+        tests=sizes.ab_tests(study.drivers, metric.sd or 0.0, apart),
         columns=tuple(record.ColumnSummary.model_validate(column) for column in table["columns"]),
         preview=record.summarize_preview(pd.DataFrame(table["preview"])),
         notes=(*study.facts("caption")["notes"], *fit["notes"]),

@@ -16,23 +16,19 @@ from yoin.explanations.result import to_pairs
 from yoin.language import sentences
 from yoin.options import ReportOptions
 from yoin.report.bias import AgreementSummary, AuditSummary, MentionSummary, SubgroupSummary
+from yoin.report.explained import DeletionSummary, ExplanationsSummary, PrecisionSummary, SanitySummary
 from yoin.report.html import render
+from yoin.report.sizes import ab_tests, next_test
 from yoin.report.summary import (
     CaptionsSummary,
     ColumnSummary,
-    DeletionSummary,
     DriversSummary,
-    ExplanationsSummary,
     MediaSummary,
     MissingSummary,
     ModelSummary,
-    PrecisionSummary,
     RowsSummary,
-    SanitySummary,
     SignalSummary,
     Summary,
-    ab_tests,
-    next_test,
     summarize_metric,
     summarize_preview,
 )

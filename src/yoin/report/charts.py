@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from yoin.report.summary import Bin, DeletionSummary, ModelSummary
+from yoin.report.explained import DeletionSummary
+from yoin.report.summary import Bin, ModelSummary
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ from yoin.report.payload import (
     read_rows,
     rows_that_fit,
 )
-from yoin.report.summary import SIGNIFICANT, ModelSummary, NextTest, Summary
+from yoin.report.sizes import SIGNIFICANT, NextTest
+from yoin.report.summary import ModelSummary, Summary
 from yoin.report.thumbnails import BUDGET, Thumbnails, make_strips, make_thumbnails
 
 VERDICTS = {

@@ -7,8 +7,6 @@ never appear.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
@@ -17,13 +15,11 @@ import pandas as pd
 from pydantic import Field, JsonValue
 
 from yoin.report.bias import AuditSummary
+from yoin.report.explained import ExplanationsSummary
 from yoin.report.record import Count, Number, Plain, Record
-from yoin.report.sizes import cautious_effect, per_arm
+from yoin.report.sizes import NextTest
 from yoin.report.trust import EpochSummary, LeakSummary, ReliabilitySummary, SeedSummary
 from yoin.values import Verdict
-
-SIGNIFICANT = 0.05
-_EFFECTS = frozenset(f"{name}{end}" for name in ("lift", "adjusted") for end in ("", "_low", "_high"))
 
 
 class Bin(Record):
@@ -166,64 +162,6 @@ class ChoiceSummary(Record):
     sentence: str
 
 
-class PrecisionSummary(Record):
-    """The cost of the model's quicker way, the worst of all folds; see `yoin.explanations.precision.Precision`."""
-
-    kind: str
-    texts: Count
-    largest_error: Number
-    mean_error: Number
-    spread: Number
-    rank_correlation: Number
-    used: bool
-
-
-class DeletionSummary(Record):
-    """What taking words out in the order of their values does; see `yoin.explanations.deletion.Deletion`."""
-
-    captions: Count
-    shares: tuple[float, ...]
-    highest_first: tuple[float, ...]
-    lowest_first: tuple[float, ...]
-    random: tuple[float, ...]
-    gap: Number
-    gap_low: Number
-    gap_high: Number
-
-
-class SanitySummary(Record):
-    """The explanations against those of a model with a shuffled metric; see `yoin.explanations.compare`."""
-
-    captions: Count
-    correlation: Number
-    size: Number
-    passed: bool
-
-
-class ExplanationsSummary(Record):
-    """How many captions of which model are explained, with ``budget`` model calls at most for each.
-
-    ``calls`` is how many texts the model was asked for, ``paired`` for how many captions pairs of phrases were valued.
-    ``additivity_residual`` is the largest gap between a prediction and its base plus its spans, in the metric's unit,
-    ``std_error`` the median standard error of the spans that are not exact and ``typical_value`` their median
-    absolute value.
-    """
-
-    captions: Count = 0
-    model: str = ""
-    budget: Count = 0
-    tolerance: Number = 0.0
-    mask: str = "remove"
-    calls: Count = 0
-    paired: Count = 0
-    additivity_residual: Number = None
-    std_error: Number = None
-    typical_value: Number = None
-    precision: PrecisionSummary | None = None
-    deletion: DeletionSummary | None = None
-    sanity: SanitySummary | None = None
-
-
 class ColumnSummary(Record):
     """What one column of the table holds; see `yoin.values.ColumnProfile`."""
 
@@ -250,21 +188,6 @@ class Preview(Record):
 
     columns: tuple[str, ...] = ()
     rows: tuple[PreviewRow, ...] = ()
-
-
-class NextTest(Record):
-    """The A/B test that could say whether a driver's lift is an effect: images in each of two arms.
-
-    ``per_arm`` finds an effect of the size of ``lift`` (``adjusted`` where there are features) in 80% of tests,
-    ``per_arm_90`` in 90%; ``cautious`` is ``per_arm`` for the end of the 95% interval nearer to zero, ``None`` where
-    the interval holds zero.
-    """
-
-    concept: str
-    lift: float
-    per_arm: Count
-    per_arm_90: Count | None = None
-    cautious: Count | None = None
 
 
 class Summary(Record):
@@ -353,46 +276,3 @@ def summarize_preview(preview: pd.DataFrame) -> Preview:
         for row_id, cells in zip(preview.index, preview.itertuples(index=False, name=None), strict=True)
     ]
     return Preview(columns=tuple(str(name) for name in preview.columns), rows=tuple(rows))
-
-
-def next_test(drivers: pd.DataFrame, sd: float, apart: Collection[str] = ()) -> NextTest | None:
-    """The size of an A/B test for the top driver, or ``None`` where no concept has a p.
-
-    The top driver has the smallest q, then the largest effect (``adjusted`` where there is one, else ``lift``). Size:
-    see `yoin.report.sizes.per_arm`.
-
-    Args:
-        drivers: a table with `yoin.values.DRIVER_COLUMNS`.
-        sd: the metric's standard deviation.
-        apart: concepts that are never offered as advice.
-    """
-    found = _sized(drivers[drivers["q"].notna()], sd, apart)
-    ranked = sorted(found, key=lambda pair: (pair[0], -abs(pair[1].lift)))
-    return ranked[0][1] if ranked else None
-
-
-def ab_tests(drivers: pd.DataFrame, sd: float, apart: Collection[str] = ()) -> tuple[NextTest, ...]:
-    """The size of an A/B test for every significant driver, in the table's order; arguments as for `next_test`."""
-    return tuple(test for _, test in _sized(drivers[drivers["q"].astype(float) < SIGNIFICANT], sd, apart))
-
-
-def _sized(drivers: pd.DataFrame, sd: float, apart: Collection[str]) -> list[tuple[float, NextTest]]:
-    """The q and the test of each concept that has one."""
-    found = []
-    for row in drivers.to_dict("records"):
-        numbers = {name: float("nan" if pd.isna(value) else value) for name, value in row.items() if name in _EFFECTS}
-        net = "adjusted" if math.isfinite(numbers["adjusted"]) else "lift"
-        effect = numbers[net]
-        size = per_arm(effect, sd)
-        if size is None or row["concept"] in apart:
-            continue
-        near = cautious_effect(numbers.get(f"{net}_low", math.nan), numbers.get(f"{net}_high", math.nan))
-        test = NextTest(
-            concept=str(row["concept"]),
-            lift=effect,
-            per_arm=size,
-            per_arm_90=per_arm(effect, sd, power=0.9),
-            cautious=per_arm(near, sd),
-        )
-        found.append((float(row["q"]), test))
-    return found
