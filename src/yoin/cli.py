@@ -25,6 +25,7 @@ from yoin.options import (
     ExplainOptions,
     FetchOptions,
     ModelOptions,
+    RecipeOptions,
     RepeatOptions,
     TableOptions,
 )
@@ -51,7 +52,7 @@ OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Th
 
 
 @app.command()
-@takes(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ExplainOptions, AuditOptions)
+@takes(TableOptions, FetchOptions, RepeatOptions, ModelOptions, RecipeOptions, ExplainOptions, AuditOptions)
 def run(
     table: TableArgument,
     *,
@@ -98,7 +99,7 @@ def caption(
 
 
 @app.command()
-@takes(ModelOptions)
+@takes(ModelOptions, RecipeOptions)
 def fit(study: StudyArgument, *, as_json: JsonFlag = False, quiet: QuietFlag = False, **given: Any) -> None:
     """Fit the ladder of models of a study."""
     _do_stage(study, "fit", as_json, quiet, **given)

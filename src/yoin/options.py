@@ -140,6 +140,19 @@ class ModelOptions(SeedOptions):
     layer_decay: float = option(1.0, "How much slower each lower layer learns, as a factor.", gt=0, le=1)
 
 
+class RecipeOptions(Options):
+    """Whether one fold is also trained the article's way, and which of its faults are repaired."""
+
+    recipe: Literal["yoin", "article"] = option(
+        "yoin", "article: also train one fold the article's way, to compare.", "yoin|article", stored=False
+    )
+    recipe_fold: int = option(0, "The fold of five that judges the article's way.", ge=0, le=4, stored=False)
+    recipe_mask: bool = option(False, "Repaired: its padding is not read as text.", stored=False)
+    recipe_last_epoch: bool = option(
+        False, "Repaired: its last epoch counts, not the best one on the judging fold.", stored=False
+    )
+
+
 class FitOptions(ModelOptions):
     """How it is trained and judged."""
 
@@ -205,7 +218,7 @@ class Spec(Options):
         return cls(name=name.strip(), model=model.strip(), base_url=base_url.strip())
 
 
-class RunOptions(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ExplainOptions, AuditOptions):
+class RunOptions(TableOptions, FetchOptions, RepeatOptions, ModelOptions, RecipeOptions, ExplainOptions, AuditOptions):
     """Everything ``yoin run`` was asked for, as stored in ``study.json``; each stage takes its part."""
 
     @property
@@ -232,6 +245,10 @@ class RunOptions(TableOptions, FetchOptions, RepeatOptions, ModelOptions, Explai
     def for_fit(self) -> FitOptions:
         """The fit stage's part."""
         return FitOptions(**self._part(ModelOptions))
+
+    def for_recipe(self) -> RecipeOptions:
+        """What of the fit stage is only compared with."""
+        return RecipeOptions(**self._part(RecipeOptions))
 
     def for_explain(self) -> ExplainOptions:
         """The explain stage's part."""

@@ -54,6 +54,10 @@ def run(
     loss: Literal["squared", "huber"] = "squared",
     seeds: int = 1,
     layer_decay: float = 1.0,
+    recipe: Literal["yoin", "article"] = "yoin",
+    recipe_fold: int = 0,
+    recipe_mask: bool = False,
+    recipe_last_epoch: bool = False,
     explain: int | Literal["all"] = 200,
     budget: int = 256,
     tolerance: float = 0.0,
@@ -118,6 +122,10 @@ def run(
         loss: of fine-tuning a real or positive metric; ``huber`` heeds outliers less.
         seeds: so many fine-tunings are averaged; the report shows their spread.
         layer_decay: each layer of the encoder learns so many times as fast as the one above it; 1 is all alike.
+        recipe: ``article`` trains one fold the article's way too, and compares it on the same rows.
+        recipe_fold: which of its five folds judges.
+        recipe_mask: its first fault is repaired: padding is not read as text.
+        recipe_last_epoch: its second fault is repaired: the last epoch counts, not the best one on the judging fold.
         explain: how many captions to explain, spread over the metric's range.
         budget: model calls that one caption may take.
         tolerance: stop at a caption once its standard errors are below this share of its largest value.

@@ -89,6 +89,7 @@ STAGES = (
         code=("model", "table.py", "table"),
         work=work.fit,
         outside=who_chose_prompt,
+        again=lambda options: options.recipe != "yoin",
     ),
     Stage(
         name="explain",

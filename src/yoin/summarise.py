@@ -64,6 +64,7 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
         ),
         reliability=trust.ReliabilitySummary.model_validate(fit["reliability"]),
         leaks=tuple(trust.LeakSummary.model_validate(leak) for leak in fit["leaks"]),
+        recipe=trust.RecipeSummary.model_validate(fit["recipe"]) if fit.get("recipe") else None,
         drivers=record.DriversSummary.model_validate(study.facts("drivers")),
         explanations=explained.ExplanationsSummary.model_validate(
             {**study.facts("explain"), **_accuracy(study), "model": fit["model"]}

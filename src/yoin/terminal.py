@@ -70,6 +70,14 @@ def show_stage(study: Study, stage: str, as_json: bool) -> None:
     if stage == "fetch":
         reasons = ", ".join(f"{rows:,} {reason.replace('_', ' ')}" for reason, rows in facts["failed"].items())
         out.print(f"{facts['distinct']:,} different images and videos; rows without one: {reasons or 'none'}")
+    if stage == "fit" and facts.get("recipe"):
+        told = facts["recipe"]
+        out.print(
+            f"On the {told['rows']:,} rows of fold {told['fold'] + 1}: R² {told['r2']:.3f} the article's way,"
+            f" {told['ours_r2']:.3f} here; difference {told['gain']:.3f}"
+            f" ({told['gain_low']:.3f} to {told['gain_high']:.3f}).",
+            markup=False,
+        )
     if stage == "explain" and facts.get("sanity"):
         sanity = facts["sanity"]
         told = "differently, as it should" if sanity["passed"] else "much the same: do not believe these explanations"

@@ -274,6 +274,40 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeEpoch:
+    """An epoch of the article's recipe; ``rmse`` on the fold that judges, in the metric's unit."""
+
+    epoch: int
+    train_loss: float
+    rmse: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One fold trained the article's way, beside the study's own predictions of the same ``rows`` rows.
+
+    ``mask`` and ``last_epoch`` say whether its two faults were repaired, ``epoch`` which of ``epochs`` counts. ``gain``
+    is ``ours_r2`` less ``r2`` with its 95% interval.
+    """
+
+    model: str
+    fold: int
+    rows: int
+    mask: bool
+    last_epoch: bool
+    epoch: int
+    epochs: tuple[RecipeEpoch, ...]
+    seconds: float
+    rmse: float
+    r2: float
+    ours_rmse: float
+    ours_r2: float
+    gain: float
+    gain_low: float
+    gain_high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReliabilityBin:
     """A tenth of the rows by prediction: mean prediction, mean metric and the latter's standard error."""
 

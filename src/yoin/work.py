@@ -141,6 +141,30 @@ def fit(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapp
     from yoin import model, table
 
     rows, chosen = analysed(study, options), options.for_fit()
+    blocks = table.blocks(labels(rows, options))
+    facts = study.facts("fit") if study.fresh("fit", key) else _fit_ladder(study, options, key, progress)
+    if options.recipe == "yoin":
+        return facts
+    found = study.predictions
+    ours = found[found["model"] == facts["model"]].set_index("row_id")["prediction"]
+    compared = model.follow_recipe(
+        rows["caption"].tolist(),
+        rows["metric"].to_numpy(),
+        ours.loc[rows.index].to_numpy(),
+        model=options.model,
+        group=blocks,
+        weight=weight_of(rows),
+        chosen=options.for_recipe(),
+        options=chosen,
+        progress=progress,
+    )
+    return {**facts, "recipe": asdict(compared)}
+
+
+def _fit_ladder(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
+    from yoin import model, table
+
+    rows, chosen = analysed(study, options), options.for_fit()
     together = labels(rows, options)
     blocks = table.blocks(together)
     folds = table.assign_folds(together, chosen.folds, chosen.seed)

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.model.conftest import tiny_bert as tiny_bert
+
 Yoin = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -228,3 +228,24 @@ def test_images_that_could_not_be_reached_are_tried_again(table: Path, tmp_path:
     told = [path for path in (tmp_path / "s").iterdir() if path.is_file() and path.name != "table.parquet"]
     assert {"study.json", "summary.json", "report.html", "ledger.db"} <= {path.name for path in told}
     assert not [path.name for path in told if b"s3cret" in path.read_bytes()]
+
+
+@pytest.mark.slow
+def test_the_articles_recipe_is_compared_with_models_that_are_there(
+    tmp_path: Path, table: Path, yoin: Yoin, tiny_bert: Path
+) -> None:
+    study = yoin_package.run(
+        table, caption="caption", metric="score", model=f"bert:{tiny_bert}", explain=0, out=tmp_path / "s"
+    )
+    assert study.summary.recipe is None
+    before = (study.folder / "predictions.parquet").read_bytes()
+    done = yoin("fit", study.folder, "--recipe", "article", "--recipe-fold", 2)
+    assert done.returncode == 0, done.stderr
+    assert "R² " in done.stdout
+    assert "the article's way" in done.stdout
+    assert (study.folder / "predictions.parquet").read_bytes() == before
+    again = pipeline.run_stage(study.folder, "report")
+    found = again.summary.recipe
+    assert (found.fold, found.rows, len(found.epochs)) == (2, 24, 5)
+    assert "Beside the usual recipe" in again.report.read_text("utf-8")
+    assert pipeline.run_stage(study.folder, "fit").ran == ()

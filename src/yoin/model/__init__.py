@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from yoin.model.ladder import fit, predictors
     from yoin.model.leaks import find_leaks
+    from yoin.model.recipe import follow_recipe
     from yoin.model.reliability import assess_reliability, interval, reliability_of
     from yoin.model.rivals import cheap_rung, compare_captions
     from yoin.model.shelf import fit_shuffled
@@ -21,6 +22,7 @@ __all__ = [
     "find_leaks",
     "fit",
     "fit_shuffled",
+    "follow_recipe",
     "interval",
     "predictors",
     "reliability_of",
@@ -34,6 +36,7 @@ _HOME = {
     "find_leaks": "yoin.model.leaks",
     "fit": "yoin.model.ladder",
     "fit_shuffled": "yoin.model.shelf",
+    "follow_recipe": "yoin.model.recipe",
     "interval": "yoin.model.reliability",
     "predictors": "yoin.model.ladder",
     "reliability_of": "yoin.model.reliability",

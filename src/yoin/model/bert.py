@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -21,7 +21,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors.torch import load_file, save
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from yoin import encoder
 from yoin.errors import UsageError
@@ -30,7 +30,7 @@ from yoin.model.kinds import Scale, check_kind, guess_kind
 from yoin.model.quick import TOKENS_A_BATCH, halved, has_bfloat16, outputs
 from yoin.model.tokens import Tokens
 from yoin.model.training import Network, Training
-from yoin.options import FitOptions
+from yoin.options import FitOptions, Spec
 from yoin.values import Epoch, Progress, silent
 
 MAX = float(np.finfo(float).max)  # as JSON holds no infinity
@@ -86,7 +86,7 @@ class BertRegressor:
         weights = np.ones(len(metric)) if weight is None else weight / np.mean(weight)
         kind = self.options.metric_kind or guess_kind(metric)
         check_kind(metric, kind)
-        tokenizer, window, fresh = _read(self._source, self.options.max_tokens)
+        tokenizer, window, body = read_encoder(self._source, self.options.max_tokens)
         ids = encoder.tokenize(tokenizer, captions, window)
         cut = sum(len(item) >= window for item in ids)
         self.notes = (
@@ -97,7 +97,8 @@ class BertRegressor:
         members, predicted, self.history = [], [], ()
         meter = Meter(progress, self.options.seeds)
         for seed in range(self.options.seed, self.options.seed + self.options.seeds):
-            network = fresh()
+            with _own_randomness():
+                network = Network(copy.deepcopy(body)).eval()  # eval throughout: no dropout, also while training
             training = Training(network, ids, metric, weights, pad, scale, self.options, seed)
             training.run(learned, held, meter.part(1, "") if self.options.seeds > 1 else progress)
             found = outputs(network, [ids[row] for row in held], pad)
@@ -181,6 +182,17 @@ class BertRegressor:
         return self._fitted
 
 
+def find_encoder(model: str) -> Path:
+    """The folder of the encoder of ``bert:FOLDER`` or ``bert:NAME``; of any other model the embedded one's.
+
+    Raises:
+        MissingExtraError: the embedded encoder is not installed.
+        UsageError: the folder or the name holds no usable encoder.
+    """
+    spec = Spec.parse(model)
+    return _resolve(spec.model) if spec.name == "bert" and spec.model else encoder.model_path()
+
+
 def _resolve(source: str) -> Path:
     """The folder of a model given as a folder or a hub name."""
     folder = Path(source).expanduser()
@@ -209,8 +221,12 @@ def _require(folder: Path, source: str) -> None:
             )
 
 
-def _read(folder: Path, most_tokens: int) -> tuple[PreTrainedTokenizerBase, int, Callable[[], Network]]:
-    """The tokenizer in ``folder``, how many tokens its encoder takes, and what makes fresh networks on it."""
+def read_encoder(folder: Path, most_tokens: int) -> tuple[PreTrainedTokenizerBase, int, PreTrainedModel]:
+    """The tokenizer in ``folder``, how many tokens its encoder takes at most, and the encoder, in float32.
+
+    Raises:
+        UsageError: the folder holds no usable encoder.
+    """
     try:
         with encoder.quiet(), _own_randomness():
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -226,13 +242,7 @@ def _read(folder: Path, most_tokens: int) -> tuple[PreTrainedTokenizerBase, int,
     # RoBERTa and its kin count positions from after the padding token.
     offset = (body.config.pad_token_id or 0) + 1 if body.config.model_type not in ("bert", "distilbert") else 0
     positions = getattr(body.config, "max_position_embeddings", 512) - offset
-    window = min(most_tokens, positions, tokenizer.model_max_length)
-
-    def fresh() -> Network:
-        with _own_randomness():
-            return Network(copy.deepcopy(body)).eval()  # eval throughout: no dropout, also while training
-
-    return tokenizer, window, fresh
+    return tokenizer, min(most_tokens, positions, tokenizer.model_max_length), body
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from yoin.report.bias import AuditSummary
 from yoin.report.explained import ExplanationsSummary
 from yoin.report.record import Count, Number, Plain, Record
 from yoin.report.sizes import NextTest
-from yoin.report.trust import EpochSummary, LeakSummary, ReliabilitySummary, SeedSummary
+from yoin.report.trust import EpochSummary, LeakSummary, RecipeSummary, ReliabilitySummary, SeedSummary
 from yoin.values import Verdict
 
 
@@ -206,6 +206,7 @@ class Summary(Record):
     training: tuple[EpochSummary, ...] = ()
     reliability: ReliabilitySummary | None = None
     leaks: tuple[LeakSummary, ...] = ()
+    recipe: RecipeSummary | None = None
     drivers: DriversSummary = DriversSummary()
     explanations: ExplanationsSummary = ExplanationsSummary()
     missing: MissingSummary | None = None

@@ -66,3 +66,31 @@ class LeakSummary(Record):
     r2: Number
     row_id: Count
     sentence: str
+
+
+class RecipeEpochSummary(Record):
+    """See `yoin.values.RecipeEpoch`."""
+
+    epoch: Count
+    train_loss: Number
+    rmse: Number
+
+
+class RecipeSummary(Record):
+    """The article's recipe on one fold, beside the study's own predictions; see `yoin.values.Recipe`."""
+
+    model: str
+    fold: Count
+    rows: Count
+    mask: bool
+    last_epoch: bool
+    epoch: Count
+    epochs: tuple[RecipeEpochSummary, ...]
+    seconds: Number
+    rmse: Number
+    r2: Number
+    ours_rmse: Number
+    ours_r2: Number
+    gain: Number
+    gain_low: Number
+    gain_high: Number
