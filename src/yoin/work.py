@@ -182,6 +182,18 @@ def _fit_ladder(study: Study, options: RunOptions, key: str, progress: Progress)
         progress=progress,
     )
     leaks = model.find_leaks(rows["caption"].tolist(), rows["metric"].to_numpy(), features_of(rows, options))
+    reliability = model.reliability_of(fit, group, weight_of(rows))
+    card = model.make_card(
+        fit,
+        reliability,
+        rows["caption"].tolist(),
+        rows["metric"].to_numpy(),
+        folds,
+        name=options.metric,
+        table=options.table.name,
+        captioner="the table" if options.captioned else options.captioner,
+    )
+    (folder / "README.md").write_text(card, encoding="utf-8")
     study.adopt(folder, "models")
     study.write_frame("predictions.parquet", fit.predictions)
     study.write_frame("history.parquet", fit.history)
@@ -189,7 +201,7 @@ def _fit_ladder(study: Study, options: RunOptions, key: str, progress: Progress)
         "model": fit.model,
         "metric_kind": fit.metric_kind,
         "seeds": [asdict(seed) for seed in fit.seeds],
-        "reliability": model.reliability_of(fit, group, weight_of(rows)),
+        "reliability": asdict(reliability),
         "leaks": [asdict(leak) | {"row_id": int(rows.index[leak.row_id])} for leak in leaks],
         "rungs": [asdict(rung) for rung in fit.rungs],
         "signal": asdict(fit.signal),

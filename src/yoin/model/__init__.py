@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from yoin.model.card import make_card
     from yoin.model.ladder import fit, predictors
     from yoin.model.leaks import find_leaks
     from yoin.model.recipe import follow_recipe
@@ -24,6 +25,7 @@ __all__ = [
     "fit_shuffled",
     "follow_recipe",
     "interval",
+    "make_card",
     "predictors",
     "reliability_of",
 ]
@@ -38,6 +40,7 @@ _HOME = {
     "fit_shuffled": "yoin.model.shelf",
     "follow_recipe": "yoin.model.recipe",
     "interval": "yoin.model.reliability",
+    "make_card": "yoin.model.card",
     "predictors": "yoin.model.ladder",
     "reliability_of": "yoin.model.reliability",
 }

@@ -8,7 +8,6 @@ symmetric.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import numpy as np
 
@@ -83,12 +82,11 @@ def assess_reliability(
     )
 
 
-def reliability_of(fit: Fit, group: Sequence[object] | None, weight: np.ndarray | None) -> dict[str, object]:
-    """That of the model asked for, as JSON can hold it."""
+def reliability_of(fit: Fit, group: Sequence[object] | None, weight: np.ndarray | None) -> Reliability:
+    """That of the model asked for."""
     own = fit.predictions[fit.predictions["model"] == fit.model]
     metric, prediction, folds = (own[name].to_numpy() for name in ("metric", "prediction", "fold"))
-    found = assess_reliability(fit.model, metric, prediction, folds, fit.metric_kind, group=group, weight=weight)
-    return asdict(found)
+    return assess_reliability(fit.model, metric, prediction, folds, fit.metric_kind, group=group, weight=weight)
 
 
 def _bins(metric: np.ndarray, prediction: np.ndarray, weights: np.ndarray) -> tuple[ReliabilityBin, ...]:
