@@ -28,6 +28,7 @@ from yoin.options import (
     RecipeOptions,
     RepeatOptions,
     TableOptions,
+    TrackOptions,
 )
 from yoin.preview import preview
 from yoin.score import Scores, score_new
@@ -52,7 +53,9 @@ OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Th
 
 
 @app.command()
-@takes(TableOptions, FetchOptions, RepeatOptions, ModelOptions, RecipeOptions, ExplainOptions, AuditOptions)
+@takes(
+    TableOptions, FetchOptions, RepeatOptions, ModelOptions, TrackOptions, RecipeOptions, ExplainOptions, AuditOptions
+)
 def run(
     table: TableArgument,
     *,
@@ -76,7 +79,10 @@ def run(
 
 
 @app.command()
-@takes(TableOptions, FetchOptions, RepeatOptions, ModelOptions, ExplainOptions, AuditOptions, without=("caption",))
+@takes(
+    TableOptions, FetchOptions, RepeatOptions, ModelOptions, TrackOptions, RecipeOptions, ExplainOptions, AuditOptions,
+    without=("caption",),
+)  # fmt: skip
 def estimate(table: TableArgument, *, folder: OutOption = None, as_json: JsonFlag = False, **given: Any) -> None:
     """What captioning a table would take: calls, tokens, cost and time; nothing is asked. Takes the options of run."""
     terminal.show_forecast(forecast(table, out=folder, **given), as_json)
@@ -99,7 +105,7 @@ def caption(
 
 
 @app.command()
-@takes(ModelOptions, RecipeOptions)
+@takes(ModelOptions, TrackOptions, RecipeOptions)
 def fit(study: StudyArgument, *, as_json: JsonFlag = False, quiet: QuietFlag = False, **given: Any) -> None:
     """Fit the ladder of models of a study."""
     _do_stage(study, "fit", as_json, quiet, **given)

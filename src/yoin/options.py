@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -140,6 +140,17 @@ class ModelOptions(SeedOptions):
     layer_decay: float = option(1.0, "How much slower each lower layer learns, as a factor.", gt=0, le=1)
 
 
+Tracker: TypeAlias = Literal["tensorboard", "mlflow", "trackio", "wandb"]
+
+
+class TrackOptions(Options):
+    """Where the curves of a fit are logged besides."""
+
+    track: Tracker | None = option(
+        None, "Log the fit's curves for an experiment tracker, on this machine.", "NAME", stored=False
+    )
+
+
 class RecipeOptions(Options):
     """Whether one fold is also trained the article's way, and which of its faults are repaired."""
 
@@ -218,7 +229,9 @@ class Spec(Options):
         return cls(name=name.strip(), model=model.strip(), base_url=base_url.strip())
 
 
-class RunOptions(TableOptions, FetchOptions, RepeatOptions, ModelOptions, RecipeOptions, ExplainOptions, AuditOptions):
+class RunOptions(
+    TableOptions, FetchOptions, RepeatOptions, ModelOptions, TrackOptions, RecipeOptions, ExplainOptions, AuditOptions
+):
     """Everything ``yoin run`` was asked for, as stored in ``study.json``; each stage takes its part."""
 
     @property

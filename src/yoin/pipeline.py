@@ -54,6 +54,7 @@ def run(
     loss: Literal["squared", "huber"] = "squared",
     seeds: int = 1,
     layer_decay: float = 1.0,
+    track: Literal["tensorboard", "mlflow", "trackio", "wandb"] | None = None,
     recipe: Literal["yoin", "article"] = "yoin",
     recipe_fold: int = 0,
     recipe_mask: bool = False,
@@ -122,6 +123,7 @@ def run(
         loss: of fine-tuning a real or positive metric; ``huber`` heeds outliers less.
         seeds: so many fine-tunings are averaged; the report shows their spread.
         layer_decay: each layer of the encoder learns so many times as fast as the one above it; 1 is all alike.
+        track: an experiment tracker that the fit's curves are logged for, in ``track`` of the study's folder.
         recipe: ``article`` trains one fold the article's way too, and compares it on the same rows.
         recipe_fold: which of its five folds judges.
         recipe_mask: its first fault is repaired: padding is not read as text.

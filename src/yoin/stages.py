@@ -89,7 +89,7 @@ STAGES = (
         code=("model", "table.py", "table"),
         work=work.fit,
         outside=who_chose_prompt,
-        again=lambda options: options.recipe != "yoin",
+        again=lambda options: options.recipe != "yoin" or options.track is not None,
     ),
     Stage(
         name="explain",

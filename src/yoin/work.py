@@ -142,7 +142,17 @@ def fit(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapp
 
     rows, chosen = analysed(study, options), options.for_fit()
     blocks = table.blocks(labels(rows, options))
+    if options.track:
+        model.require_tracker(options.track)
     facts = study.facts("fit") if study.fresh("fit", key) else _fit_ladder(study, options, key, progress)
+    if options.track:
+        model.track(
+            options.track,
+            study.frame("history.parquet"),
+            facts["rungs"],
+            {**chosen.model_dump(), "table": options.table.name, "metric": options.metric, "rows": len(rows)},
+            study.folder / "track",
+        )
     if options.recipe == "yoin":
         return facts
     found = study.predictions

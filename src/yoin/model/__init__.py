@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from yoin.model.rivals import cheap_rung, compare_captions
     from yoin.model.shelf import fit_shuffled
     from yoin.model.signal import assess_signal
+    from yoin.model.track import require_tracker, track
 
 __all__ = [
     "assess_reliability",
@@ -28,6 +29,8 @@ __all__ = [
     "make_card",
     "predictors",
     "reliability_of",
+    "require_tracker",
+    "track",
 ]
 
 _HOME = {
@@ -43,6 +46,8 @@ _HOME = {
     "make_card": "yoin.model.card",
     "predictors": "yoin.model.ladder",
     "reliability_of": "yoin.model.reliability",
+    "require_tracker": "yoin.model.track",
+    "track": "yoin.model.track",
 }
 
 
