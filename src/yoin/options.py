@@ -138,6 +138,7 @@ class ModelOptions(SeedOptions):
     loss: Literal["squared", "huber"] = option("squared", "Of fine-tuning a real or positive metric.", "squared|huber")
     seeds: int = option(1, "Average so many fine-tunings that differ by their seed.", ge=1, le=50)
     layer_decay: float = option(1.0, "How much slower each lower layer learns, as a factor.", gt=0, le=1)
+    tune: int = option(0, "Try so many settings of the fine-tuning inside every fold.", "N", ge=0, le=1000)
 
 
 Tracker: TypeAlias = Literal["tensorboard", "mlflow", "trackio", "wandb"]

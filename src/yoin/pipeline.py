@@ -54,6 +54,7 @@ def run(
     loss: Literal["squared", "huber"] = "squared",
     seeds: int = 1,
     layer_decay: float = 1.0,
+    tune: int = 0,
     track: Literal["tensorboard", "mlflow", "trackio", "wandb"] | None = None,
     recipe: Literal["yoin", "article"] = "yoin",
     recipe_fold: int = 0,
@@ -123,6 +124,7 @@ def run(
         loss: of fine-tuning a real or positive metric; ``huber`` heeds outliers less.
         seeds: so many fine-tunings are averaged; the report shows their spread.
         layer_decay: each layer of the encoder learns so many times as fast as the one above it; 1 is all alike.
+        tune: so many settings of the fine-tuning are tried inside every fold, and the best one is taken.
         track: an experiment tracker that the fit's curves are logged for, in ``track`` of the study's folder.
         recipe: ``article`` trains one fold the article's way too, and compares it on the same rows.
         recipe_fold: which of its five folds judges.

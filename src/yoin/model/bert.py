@@ -27,9 +27,10 @@ from yoin import encoder
 from yoin.errors import UsageError
 from yoin.model.base import HeldOut, Meter, inner_split
 from yoin.model.kinds import Scale, check_kind, guess_kind
-from yoin.model.quick import TOKENS_A_BATCH, halved, has_bfloat16, outputs
+from yoin.model.quick import TOKENS_A_BATCH, best_device, halved, has_bfloat16, outputs
 from yoin.model.tokens import Tokens
 from yoin.model.training import Network, Training
+from yoin.model.tune import require_tuning, tune
 from yoin.options import FitOptions, Spec
 from yoin.values import Epoch, Progress, silent
 
@@ -56,7 +57,7 @@ class BertRegressor:
             looked at. A round is one pass over the rows, and several where 60 steps would else not be reached.
 
     Raises:
-        MissingExtraError: the embedded encoder is not installed.
+        MissingExtraError: the embedded encoder, or with ``tune`` Optuna, is not installed.
         UsageError: the folder or the name holds no usable encoder.
     """
 
@@ -66,6 +67,8 @@ class BertRegressor:
         self.history: tuple[Epoch, ...] = ()
         self.options = options
         self._source = _resolve(argument) if argument else encoder.model_path()
+        if options.tune:
+            require_tuning()
         self._fitted: _Fitted | None = None
 
     def fit(
@@ -94,15 +97,36 @@ class BertRegressor:
         )
         learned, held = inner_split(len(ids), group, self.options.seed)
         scale, pad = Scale.of(metric[learned], weights[learned], kind), tokenizer.pad_token_id
-        members, predicted, self.history = [], [], ()
-        meter = Meter(progress, self.options.seeds)
-        for seed in range(self.options.seed, self.options.seed + self.options.seeds):
+
+        def train(options: FitOptions, seed: int, progress: Progress) -> Training:
             with _own_randomness():
-                network = Network(copy.deepcopy(body)).eval()  # eval throughout: no dropout, also while training
-            training = Training(network, ids, metric, weights, pad, scale, self.options, seed)
-            training.run(learned, held, meter.part(1, "") if self.options.seeds > 1 else progress)
-            found = outputs(network, [ids[row] for row in held], pad)
-            members.append((network, scale.smeared(metric[held], found, weights[held])))
+                network = (
+                    Network(copy.deepcopy(body)).to(best_device()).eval()
+                )  # eval throughout: no dropout, also while training
+            training = Training(network, ids, metric, weights, pad, scale, options, seed)
+            training.run(learned, held, progress)
+            if training.at_once < training.batch_size:
+                told = (
+                    f"memory did not suffice for batches of {training.batch_size}: passed through by {training.at_once}"
+                )
+                self.notes = tuple(dict.fromkeys([*self.notes, told]))
+            return training
+
+        meter = Meter(progress, self.options.seeds + self.options.tune)
+        chosen = self.options
+        if self.options.tune:
+            chosen = tune(
+                lambda tried: train(tried, self.options.seed, meter.part(1, "tuning")).inner_loss, self.options
+            )
+            self.notes += (
+                f"of {self.options.tune} settings the best on inner rows: learning rate {chosen.learning_rate:.2g},"
+                f" layer decay {chosen.layer_decay:g}, batches of {chosen.batch_size}",
+            )
+        members, predicted, self.history = [], [], ()
+        for seed in range(self.options.seed, self.options.seed + self.options.seeds):
+            training = train(chosen, seed, meter.part(1, ""))
+            found = outputs(training.network, [ids[row] for row in held], pad)
+            members.append((training.network, scale.smeared(metric[held], found, weights[held])))
             predicted.append(members[-1][1].prediction(found))
             self.history += training.history
         self._fitted = _Fitted(members, tokenizer, window)
@@ -119,7 +143,7 @@ class BertRegressor:
     def predict_quickly(self, captions: list[str]) -> np.ndarray:
         """As `predict` in bfloat16, about twice as fast (more with AMX), where the processor has it."""
         fitted = self._ready()
-        if not has_bfloat16():
+        if not has_bfloat16(best_device()):
             return self.predict(captions)
         if fitted.halved is None:
             fitted.halved = [(halved(network, "body"), scale) for network, scale in fitted.members]
@@ -128,7 +152,7 @@ class BertRegressor:
     @property
     def quick(self) -> str:
         """What makes `predict_quickly` quicker here; "" where nothing does."""
-        return "bfloat16" if has_bfloat16() else ""
+        return "bfloat16" if has_bfloat16(best_device()) else ""
 
     @property
     def mask_token(self) -> str:
@@ -149,7 +173,7 @@ class BertRegressor:
         """Write ``model-K.safetensors`` (one a seed), ``head.json``, ``config.json`` and the tokenizer's files."""
         fitted = self._ready()
         for number, (network, _) in enumerate(fitted.members):
-            state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+            state = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
             (folder / f"model-{number}.safetensors").write_bytes(save(state))  # a full disk is then an OSError
         fitted.members[0][0].body.config.save_pretrained(folder)
         fitted.tokenizer.save_pretrained(folder)
@@ -169,7 +193,7 @@ class BertRegressor:
                 body = AutoModel.from_config(config, trust_remote_code=False)  # type: ignore[no-untyped-call]
                 network = Network(body)
                 network.load_state_dict(load_file(folder / f"model-{number}.safetensors"))
-                members.append((network.eval(), Scale(**scale)))
+                members.append((network.to(best_device()).eval(), Scale(**scale)))
         model = cls.__new__(cls)
         model.history = ()
         model.notes, model.held_out, model.options, model._source = (), None, FitOptions(), folder

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.utils.memory import should_reduce_batch_size
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import PreTrainedModel
@@ -74,7 +75,7 @@ class Training:
     ) -> None:
         self.network, self.ids, self.pad, self.scale, self.options = network, ids, pad, scale, options
         self.metric, self.weight = metric, weight
-        self.batch_size = options.batch_size
+        self.batch_size = self.at_once = options.batch_size
         self.seed, self.random = seed, np.random.default_rng(seed)
         self.history: tuple[Epoch, ...] = ()
 
@@ -82,6 +83,7 @@ class Training:
         """Train by rounds and keep the best on the ``held`` rows; round 0 is the mean. Each is noted in ``history``."""
         options = self.options
         self.batch_size = min(options.batch_size, max(8, len(learned) // FEWEST_BATCHES))
+        self.at_once = self.batch_size
         a_pass = math.ceil(len(learned) / self.batch_size)
         passes = max(1, math.ceil(FEWEST_STEPS / (a_pass * options.max_epochs)))
         total = passes * a_pass * options.max_epochs
@@ -120,6 +122,11 @@ class Training:
         self.history = tuple(replace(one, kept=one.epoch == chosen) for one in rounds)
         progress(total, total, "")
 
+    @property
+    def inner_loss(self) -> float:
+        """The error on the inner held-out rows of the weights that were kept."""
+        return next(one.inner_loss for one in self.history if one.kept)
+
     def _centre(self, learned: np.ndarray) -> None:
         some = [self.ids[row] for row in learned[:CENTRE_ROWS]]
         pooled = torch.from_numpy(pooled_outputs(self.network, some, self.pad))
@@ -152,16 +159,32 @@ class Training:
         return [groups[at] for at in self.random.permutation(len(groups))]
 
     def _step(self, rows: np.ndarray, optimizer: torch.optim.Optimizer) -> float:
-        tokens, mask = encoder.padded([self.ids[row] for row in rows], self.pad)
-        with _half_precision():
-            pooled = self.network.pooled(tokens, mask)
-        lost = self._losses(self.network.head(pooled).squeeze(-1), rows)
-        mean = (torch.from_numpy(self.weight[rows]).float() * lost).mean()
-        mean.backward()  # type: ignore[no-untyped-call]
+        """One step on ``rows``, passed through by ``at_once``, which is halved where memory does not suffice."""
+        while True:
+            try:
+                parts = [rows[at : at + self.at_once] for at in range(0, len(rows), self.at_once)]
+                mean = sum(self._pass(part, len(rows)) for part in parts)
+                break
+            except RuntimeError as error:
+                optimizer.zero_grad()
+                if not should_reduce_batch_size(error) or self.at_once == 1:
+                    raise
+                self.at_once = math.ceil(self.at_once / 2)
         nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
         optimizer.step()
         optimizer.zero_grad()
-        return float(mean.detach())
+        return mean
+
+    def _pass(self, rows: np.ndarray, whole: int) -> float:
+        """Add the gradients of ``rows`` to those there are; their share of the mean loss of ``whole`` rows."""
+        device = self.network.middle.device
+        tokens, mask = encoder.padded([self.ids[row] for row in rows], self.pad)
+        with _half_precision(device):
+            pooled = self.network.pooled(tokens.to(device), mask.to(device))
+        lost = self._losses(self.network.head(pooled).squeeze(-1), rows)
+        share = (torch.from_numpy(self.weight[rows]).float().to(device) * lost).sum() / whole
+        share.backward()  # type: ignore[no-untyped-call]
+        return float(share.detach())
 
     def _judged(self, epoch: int, train_loss: float, network: nn.Module, rows: np.ndarray, rate: float) -> Epoch:
         """The round with its weighted mean loss and error on ``rows``."""
@@ -179,7 +202,9 @@ class Training:
         )
 
     def _losses(self, output: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
-        return losses(output, torch.from_numpy(self.metric[rows]).float(), self.scale, self.options.loss)
+        return losses(
+            output, torch.from_numpy(self.metric[rows]).float().to(output.device), self.scale, self.options.loss
+        )
 
 
 def _layers(body: PreTrainedModel) -> list[list[nn.Parameter]]:
@@ -200,10 +225,12 @@ def pooled_outputs(network: Network, ids: list[list[int]], pad: int | None) -> n
     value = np.empty((len(ids), network.head.in_features))
     with torch.inference_mode():
         for batch in encoder.batches([len(item) for item in ids]):
-            value[batch] = network.pooled(*encoder.padded([ids[row] for row in batch], pad)).numpy()
+            tokens, mask = encoder.padded([ids[row] for row in batch], pad)
+            device = network.middle.device
+            value[batch] = network.pooled(tokens.to(device), mask.to(device)).cpu().numpy()
     return value
 
 
-def _half_precision() -> contextlib.AbstractContextManager[object]:
+def _half_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
     """bfloat16 for the matrix products of training, where the processor has them: twice as fast there."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16())
+    return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
