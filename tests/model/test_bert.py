@@ -224,7 +224,7 @@ def test_where_memory_does_not_suffice_batches_go_in_parts_and_the_fit_stays_the
     monkeypatch.setattr(Network, "pooled", short_of_memory)
     parted = fitted()
     assert max(sizes) == 16
-    assert "memory did not suffice for 16 captions at once: they went by 4" in parted.notes
+    assert "short of memory: 16 captions at once went in parts of 4" in parted.notes
     assert parted.predict(captions) == pytest.approx(whole.predict(captions), abs=2e-2)
     assert not any("memory" in note for note in whole.notes)
 

@@ -106,7 +106,7 @@ class BertRegressor:
             training = Training(network, ids, metric, weights, pad, scale, options, seed)
             training.run(learned, held, progress)
             if training.at_once < training.batch_size:
-                told = f"memory did not suffice for {training.batch_size} captions at once: they went by {training.at_once}"
+                told = f"short of memory: {training.batch_size} captions at once went in parts of {training.at_once}"
                 self.notes = tuple(dict.fromkeys([*self.notes, told]))
             return training
 
