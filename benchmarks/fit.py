@@ -6,8 +6,8 @@ Both fine-tune the embedded MiniLM on the training rows of one fold in a process
 wall time and of CPU an epoch, peak memory, and the RMSE on the fold. The recipe: every caption padded to 500 tokens,
 float32, 32 captions a batch. Ours: captions padded to the longest of a batch of about equally long ones, bfloat16 where
 the processor has it, and the time to judge each epoch on inner rows counts. They take turns, so that both meet the same
-machine. With few rows Yoin passes over them several times an epoch: take at least 20 steps an epoch (700 rows) and three
-epochs to compare.
+machine. With few rows Yoin passes over them several times an epoch: take at least 20 steps an epoch (700 rows) and
+three epochs to compare.
 
 ``--data videomem`` reads captions and memorability from the shared data, ``posters`` the captions of a study of the
 posters, whose ``captions.parquet`` and ``table.parquet`` lie in the folder ``--captions``.
@@ -108,9 +108,8 @@ def main() -> None:
         print(f"| {name} | {wall:.1f} | {cpu:.1f} | {peak:.0f} | {rmse:.4f} |")
     for what in ("wall", "cpu", "peak"):
         ratios = [theirs[what] / ours[what] for ours, theirs in zip(taken["ours"], taken["recipe"], strict=True)]
-        print(
-            f"- {what}: recipe / ours {np.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}, n = {len(ratios)})"
-        )
+        spread = f"{min(ratios):.2f} to {max(ratios):.2f}, n = {len(ratios)}"
+        print(f"- {what}: recipe / ours {np.median(ratios):.2f} ({spread})")
 
 
 if __name__ == "__main__":
