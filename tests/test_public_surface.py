@@ -11,7 +11,7 @@ import yoin
 SIGNATURES = {
     "run": (
         "table", "metric", "image", "caption", "captions", "features", "group", "weight", "audit", "audit_words",
-        "captioner", "model", "metric_kind", "loss", "seeds", "layer_decay", "tune",
+        "captioner", "model", "metric_kind", "loss", "seeds", "layer_decay", "tune", "image_rung",
         "track", "recipe", "recipe_fold", "recipe_mask", "recipe_last_epoch",
         "explain", "budget", "tolerance", "mask", "interactions", "sanity", "limit", "seed", "out", "sheet",
         "allow_anywhere", "allow_private", "connections", "per_host", "timeout", "retries", "max_bytes",

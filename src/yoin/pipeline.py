@@ -55,6 +55,7 @@ def run(
     seeds: int = 1,
     layer_decay: float = 1.0,
     tune: int = 0,
+    image_rung: str | None = None,
     track: Literal["tensorboard", "mlflow", "trackio", "wandb"] | None = None,
     recipe: Literal["yoin", "article"] = "yoin",
     recipe_fold: int = 0,
@@ -125,6 +126,7 @@ def run(
         seeds: so many fine-tunings are averaged; the report shows their spread.
         layer_decay: each layer of the encoder learns so many times as fast as the one above it; 1 is all alike.
         tune: so many settings of the fine-tuning are tried inside every fold, and the best one is taken.
+        image_rung: ``hf:FOLDER`` or ``hf:REPO``, a vision encoder for a rung that reads the images themselves.
         track: an experiment tracker that the fit's curves are logged for, in ``track`` of the study's folder.
         recipe: ``article`` trains one fold the article's way too, and compares it on the same rows.
         recipe_fold: which of its five folds judges.

@@ -88,7 +88,10 @@ STAGES = (
         options=RunOptions.for_fit,
         code=("model", "table.py", "table"),
         work=work.fit,
-        outside=who_chose_prompt,
+        outside=lambda study, options: [
+            who_chose_prompt(study, options),
+            study.fingerprint(["media.parquet"]) if options.image_rung else None,
+        ],
         again=lambda options: options.recipe != "yoin" or options.track is not None,
     ),
     Stage(

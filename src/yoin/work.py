@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yoin.errors import UsageError
 from yoin.files import digest_file
@@ -16,6 +16,12 @@ from yoin.rows import analysed, duplicates, features_of, labels, table_rows, wei
 from yoin.study import Study
 from yoin.summarise import summarise
 from yoin.values import Media, Medium, Progress, Table
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+_VECTORS = "image_vectors.parquet"  # of the images, by the encoder's digest
 
 
 def read_table(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
@@ -179,6 +185,7 @@ def _fit_ladder(study: Study, options: RunOptions, key: str, progress: Progress)
     blocks = table.blocks(together)
     folds = table.assign_folds(together, chosen.folds, chosen.seed)
     folder, group = study.work("fit", key), rows["group"].tolist() if options.group else None
+    pictures = _picture_vectors(study, options, rows["media_id"], progress) if options.image_rung else None
     fit = model.fit(
         rows["caption"].tolist(),
         rows["metric"].to_numpy(),
@@ -189,6 +196,7 @@ def _fit_ladder(study: Study, options: RunOptions, key: str, progress: Progress)
         weight=weight_of(rows),
         options=chosen,
         folder=folder,
+        pictures=pictures,
         progress=progress,
     )
     leaks = model.find_leaks(rows["caption"].tolist(), rows["metric"].to_numpy(), features_of(rows, options))
@@ -217,6 +225,32 @@ def _fit_ladder(study: Study, options: RunOptions, key: str, progress: Progress)
         "signal": asdict(fit.signal),
         "notes": list(fit.notes),
     }
+
+
+def _picture_vectors(study: Study, options: RunOptions, media_ids: pd.Series, progress: Progress) -> np.ndarray:
+    """The vectors (n, width) of the rows' images, NaN where there is none; those seen before are remembered."""
+    import numpy as np
+    import pandas as pd
+
+    from yoin.model.pictures import PictureEncoder
+
+    if not options.image:
+        raise UsageError("--image-rung needs images", stage="model", remedy="name their column with --image")
+    encoder = PictureEncoder(options.image_rung or "")
+    known: dict[str, np.ndarray] = {}
+    if (study.folder / _VECTORS).exists():
+        before = study.frame(_VECTORS)
+        known = dict(before.loc[before["encoder"] == encoder.id, ["media_id", "vector"]].itertuples(index=False))
+    wanted = set(media_ids.dropna())
+    new = {name: medium.picture for name, medium in study.media().items() if name in wanted - set(known)}
+    known |= encoder.vectors(new, options.for_media().max_pixels, progress)
+    if not known:
+        raise UsageError("there is no usable image for --image-rung", stage="model", remedy="leave it out")
+    if new:
+        vectors = pd.DataFrame({"encoder": encoder.id, "media_id": list(known), "vector": list(known.values())})
+        study.write_frame(_VECTORS, vectors)
+    nothing = np.full(len(next(iter(known.values()))), np.nan)
+    return np.stack([nothing if pd.isna(name) else known.get(name, nothing) for name in media_ids])
 
 
 def explain(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:

@@ -66,7 +66,7 @@ class BertRegressor:
         self.held_out: HeldOut | None = None
         self.history: tuple[Epoch, ...] = ()
         self.options = options
-        self._source = _resolve(argument) if argument else encoder.model_path()
+        self._source = fetch_model(argument) if argument else encoder.model_path()
         if options.tune:
             require_tuning()
         self._fitted: _Fitted | None = None
@@ -212,11 +212,15 @@ def find_encoder(model: str) -> Path:
         UsageError: the folder or the name holds no usable encoder.
     """
     spec = Spec.parse(model)
-    return _resolve(spec.model) if spec.name == "bert" and spec.model else encoder.model_path()
+    return fetch_model(spec.model) if spec.name == "bert" and spec.model else encoder.model_path()
 
 
-def _resolve(source: str) -> Path:
-    """The folder of a model given as a folder or a hub name."""
+def fetch_model(source: str) -> Path:
+    """The folder of a model given as a folder or a hub name.
+
+    Raises:
+        UsageError: there is none, or it has no configuration or no safetensors weights.
+    """
     folder = Path(source).expanduser()
     if folder.is_dir():
         _require(folder, source)

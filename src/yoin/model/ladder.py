@@ -25,12 +25,14 @@ from yoin.model.columns import Columns, fit_columns, predict_beside
 from yoin.model.kinds import WHY, check_kind, guess_kind
 from yoin.model.linear import FrozenRidge, TfidfRidge, remember, text_ridge
 from yoin.model.parts import Part, Parts
+from yoin.model.ridge import fit_ridge
 from yoin.model.shelf import FoldModel, Shelf
 from yoin.model.signal import PLUS, assess_signal, group_labels, r2_interval
 from yoin.options import FitOptions, Spec
 from yoin.values import HISTORY_COLUMNS, PREDICTION_COLUMNS, Embed, Fit, Progress, Rung, SeedScore, silent
 
 LINEAR = ("tfidf", "frozen")
+IMAGE = "image"
 # Rough shares of the time, for the progress only.
 LINEAR_SHARE, EMBED_SHARE, FINE_TUNE_SHARE, VERDICT_SHARE = 2.0, 10.0, 100.0, 10.0
 
@@ -44,6 +46,7 @@ class _Rows:
     features: pd.DataFrame | None
     group: np.ndarray | None
     weight: np.ndarray | None
+    pictures: np.ndarray | None = None  # (n, width), NaN in rows without one
 
     def take(self, which: np.ndarray) -> _Rows:
         return _Rows(
@@ -52,6 +55,7 @@ class _Rows:
             features=None if self.features is None else self.features.iloc[which],
             group=None if self.group is None else self.group[which],
             weight=None if self.weight is None else self.weight[which],
+            pictures=None if self.pictures is None else self.pictures[which],
         )
 
 
@@ -66,6 +70,7 @@ def fit(
     weight: np.ndarray | None,
     options: FitOptions,
     folder: Path,
+    pictures: np.ndarray | None = None,
     progress: Progress = silent,
 ) -> Fit:
     """Fit every rung up to ``options.model`` in the given folds, and judge what the captions say.
@@ -81,6 +86,7 @@ def fit(
         options: the model asked for, and how it is trained and judged.
         folder: where each fold's captions-only model is written, as ``fold-K``; a fit of the same inputs that was
             stopped goes on from what it left here.
+        pictures: (n, width) vectors of the images, NaN where there is none, for the rung ``image``; or None.
         progress: told in percent of the whole.
 
     Returns:
@@ -90,7 +96,7 @@ def fit(
         UsageError: there is no such model, it cannot be used here, or inputs do not fit together.
         StudyError: a fold's model cannot be written.
     """
-    rows = _checked(captions, metric, folds, features, group, weight)
+    rows = replace(_checked(captions, metric, folds, features, group, weight), pictures=pictures)
     kind = options.metric_kind or guess_kind(rows.metric)
     check_kind(rows.metric, kind)
     asked, options = options, options.model_copy(update={"metric_kind": kind})
@@ -100,6 +106,7 @@ def fit(
     source = "as asked for" if asked.metric_kind else "guessed from its values; --metric-kind changes it"
     notes.append(f"the metric is of the kind {kind} ({source}): by fine-tuning it is {WHY[kind]}")
     names = ["mean", *rungs, *([] if features is None else ["features", *(rung + PLUS for rung in rungs)])]
+    names += [] if pictures is None else [IMAGE, *([] if features is None else [IMAGE + PLUS])]
     parts = Parts(folder, _digest(rows, folds, options))
 
     numbers = np.unique(folds)
@@ -122,6 +129,8 @@ def fit(
                     part = Part(np.full(len(held), np.average(train.metric, weights=train.weight)), 0.0)
                 elif name == "features" or (name.removesuffix(PLUS) in LINEAR and name.endswith(PLUS)):
                     part = Part(_with_features(name, columns_in(fold), train, other, embed), 0.0)
+                elif name.removesuffix(PLUS) == IMAGE:
+                    part = Part(_from_pictures(name, columns_in, fold, train, other), 0.0)
                 elif name.endswith(PLUS):
                     below, tuned = rungs[-2], rungs[-1]
                     inside = parts.find(names.index(tuned), fold)
@@ -149,7 +158,7 @@ def fit(
     meter.part(VERDICT_SHARE, "verdict")
     signal = assess_signal(
         rows.metric,
-        predictions,
+        {name: values for name, values in predictions.items() if name.removesuffix(PLUS) != IMAGE},
         captions=rows.captions,
         features=features,
         group=rows.group,
@@ -275,6 +284,22 @@ def _with_features(name: str, columns: Columns, train: _Rows, other: _Rows, embe
     return predict_beside(columns, text, features, train.metric, weight=train.weight, group=train.group)
 
 
+def _from_pictures(
+    name: str, columns_in: Callable[[int], Columns], fold: int, train: _Rows, other: _Rows
+) -> np.ndarray:
+    """Predictions for ``other`` of the images alone, or of the features and the images."""
+    if train.pictures is None or other.pictures is None:
+        raise UsageError("there are no pictures", stage="model")
+    there = np.isfinite(train.pictures).all(axis=1)
+    middle = train.pictures[there].mean(axis=0) if there.any() else np.zeros(train.pictures.shape[1])
+    seen, new = (np.where(np.isfinite(one), one, middle) for one in (train.pictures, other.pictures))
+    if name == IMAGE or train.features is None or other.features is None:
+        ridge = fit_ridge(seen, train.metric[:, None], weight=train.weight, group=train.group)
+        return ridge.predict(new)[:, 0]
+    features = train.features, other.features
+    return predict_beside(columns_in(fold), (seen, new), features, train.metric, weight=train.weight, group=train.group)
+
+
 def _share_of_gap(below: str, train: _Rows, held_out: HeldOut | None, embed: Embed, options: FitOptions) -> float:
     """How much of what fine-tuning adds to the linear rung ``below`` belongs beside the features, from 0 to 1.
 
@@ -308,6 +333,8 @@ def _digest(rows: _Rows, folds: np.ndarray, options: FitOptions) -> str:
     ]
     if rows.features is not None:
         columns += [rows.features[name].astype(str) for name in rows.features]
+    if rows.pictures is not None:
+        columns += [pd.Series(one) for one in rows.pictures.T]
     marks = [hash_pandas_object(column, index=False).to_numpy().tobytes().hex() for column in columns]
     return digest(marks, options.model_dump(mode="json"))
 
@@ -355,7 +382,7 @@ def _frame(
 
 
 def _share(name: str) -> float:
-    if name in ("mean", "features"):
+    if name in ("mean", "features") or name.removesuffix(PLUS) == IMAGE:
         return 0.1
     return LINEAR_SHARE if name.removesuffix(PLUS) in LINEAR else FINE_TUNE_SHARE
 
