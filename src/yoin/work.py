@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from yoin.errors import UsageError
+from yoin.errors import TableError, UsageError
 from yoin.files import digest_file
 from yoin.options import RunOptions
 from yoin.rows import analysed, duplicates, features_of, labels, table_rows, weight_of
@@ -199,7 +199,7 @@ def _fit_ladder(study: Study, options: RunOptions, key: str, progress: Progress)
         pictures=pictures,
         progress=progress,
     )
-    leaks = model.find_leaks(rows["caption"].tolist(), rows["metric"].to_numpy(), features_of(rows, options))
+    leaks = model.find_leaks(rows["caption"].tolist(), rows["metric"].to_numpy(), _beside_captions(rows, options))
     reliability = model.reliability_of(fit, group, weight_of(rows))
     card = model.make_card(
         fit,
@@ -225,6 +225,18 @@ def _fit_ladder(study: Study, options: RunOptions, key: str, progress: Progress)
         "signal": asdict(fit.signal),
         "notes": list(fit.notes),
     }
+
+
+def _beside_captions(rows: pd.DataFrame, options: RunOptions) -> pd.DataFrame | None:
+    """The table's columns that a caption should not repeat: all but image, caption and metric, where it can be read."""
+    from yoin import table
+
+    try:
+        whole = table.load(options.table, options.sheet)
+    except TableError:  # moved since: what the study holds of it is left
+        return features_of(rows, options)
+    own = [options.image, options.caption, options.metric]
+    return whole.drop(columns=[name for name in own if name], errors="ignore").loc[rows.index]
 
 
 def _picture_vectors(study: Study, options: RunOptions, media_ids: pd.Series, progress: Progress) -> np.ndarray:

@@ -249,3 +249,16 @@ def test_the_articles_recipe_is_compared_with_models_that_are_there(
     assert (found.fold, found.rows, len(found.epochs)) == (2, 24, 5)
     assert "Beside the usual recipe" in again.report.read_text("utf-8")
     assert pipeline.run_stage(study.folder, "fit").ran == ()
+
+
+def test_captions_that_quote_any_column_are_named(tmp_path: Path) -> None:
+    rows = captions_and_metric()
+    rows["title"] = [f"Tale of {first}or{second}en" for first in "BCDFGHJKLMNP" for second in "bdfgklmnrt"]
+    rows["caption"] = rows["caption"] + " with the title " + rows["title"]
+    rows.to_csv(tmp_path / "titles.csv", index=False)
+    study = yoin_package.run(
+        tmp_path / "titles.csv", caption="caption", metric="score", model="tfidf", explain=0, out=tmp_path / "s"
+    )
+    (leak,) = [one for one in study.summary.leaks if one.kind == "column"]
+    assert "'title'" in leak.sentence
+    assert leak.rows == len(rows)
