@@ -14,6 +14,10 @@ settings.load_profile("seeded")
 # Before any library reads them: no model hub is asked, and no tokenizer forks.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# Workers share the cores: more than one thread a worker would only wait for the others.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 # And no key of whoever runs the tests is found.
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 

@@ -79,7 +79,7 @@ def test_the_best_of_several_that_say_nothing_looks_good_where_it_was_chosen_and
 
     Learned from noise and judged out of fold, it is a little below 0, and so the interval may be too.
     """
-    data_sets, rows, prompts = 200, 100, 5
+    data_sets, rows, prompts = 100, 100, 5
     free: list[Rival] = []
     chosen: list[Rival] = []
     judged: list[Rival] = []
@@ -98,7 +98,7 @@ def test_the_best_of_several_that_say_nothing_looks_good_where_it_was_chosen_and
 
     truth = mean(free)
     assert mean(chosen) > truth + 0.015
-    assert abs(mean(judged) - truth) < 0.01
+    assert abs(mean(judged) - truth) < 0.015
     above = sum(one.r2_low > 0 for one in judged)
     assert binomtest(above, data_sets, 0.025, alternative="greater").pvalue > 0.01
     covered = sum(one.r2_low <= truth <= one.r2_high for one in judged)

@@ -312,8 +312,8 @@ def test_no_signal_passes_in_at_most_one_of_twenty_data_sets(
     scenario: Callable[[np.random.Generator, int], dict[str, object]],
 ) -> None:
     random = np.random.default_rng(0)
-    passed = sum(assess(**scenario(random, seed)).verdict != "none" for seed in range(200))
-    assert passed <= 19  # 10 expected at the nominal 5%, and three standard errors
+    passed = sum(assess(**scenario(random, seed)).verdict != "none" for seed in range(100))
+    assert passed <= 11  # 5 expected at the nominal 5%, and three standard errors
 
 
 def crossed_null(random: np.random.Generator, seed: int) -> dict[str, object]:
@@ -335,7 +335,7 @@ def test_no_gain_of_a_fine_tuned_rung_passes_where_there_is_none(
     scenario: Callable[[np.random.Generator, int], dict[str, Any]], tiny_bert: Path, tmp_path: Path
 ) -> None:
     random, passed, above = np.random.default_rng(1), 0, 0
-    model, times = f"bert:{tiny_bert}", 40
+    model, times = f"bert:{tiny_bert}", 20
     for seed in range(times):
         made = scenario(random, seed)
         metric = made["metric"]
@@ -347,5 +347,5 @@ def test_no_gain_of_a_fine_tuned_rung_passes_where_there_is_none(
         passed += found.signal.verdict != "none"
         by_rung = {name: rows["prediction"].to_numpy() for name, rows in found.predictions.groupby("model", sort=False)}
         above += r2_interval(metric, by_rung[model + "+features"], baseline=by_rung["features"], bootstrap=300)[1] > 0
-    assert passed <= 6  # 2 expected at the nominal 5%, and three standard errors
-    assert above <= 6
+    assert passed <= 3  # 1 expected at the nominal 5%, and three standard errors
+    assert above <= 3
