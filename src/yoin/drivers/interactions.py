@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from yoin.drivers.effects import Shared, intervals, less_projection, q_values
+from yoin.drivers.effects import Shared, intervals, joined, less_projection, q_values
 from yoin.drivers.robust import Floats, Ints, Regression
 
 MOST = 300  # pairs, the best supported ones; which they are is decided without the metric
@@ -61,11 +61,13 @@ def interactions(shared: Shared, pairs: list[tuple[int, int]], unit: float) -> l
         product = net[one] * net[two] / shared.root
         lone = less_projection(less_projection(product, shared.basis)[:, None], span)
         lone = less_projection(lone, shared.basis)
-        found.append(intervals(regression.infer(less_projection(y, span), lone), unit))
-    p = np.array([float(each.p[0]) for each in found])
-    q = q_values(p)
+        found.append(regression.infer(less_projection(y, span), lone))
+    told = intervals(joined(found), unit)
+    q = q_values(told.p)
     kept = [k for k in np.argsort(np.where(np.isnan(q), 2.0, q), kind="stable") if q[k] < 0.05]
-    return [_told(shared, y, net, pairs[k], value=float(found[k].value[0]), p=float(p[k]), q=float(q[k])) for k in kept]
+    return [
+        _told(shared, y, net, pairs[k], value=float(told.value[k]), p=float(told.p[k]), q=float(q[k])) for k in kept
+    ]
 
 
 def _told(
