@@ -102,7 +102,8 @@ def estimate_drivers(
 
     if concepts is None:
         merge = (encoder.embed if encoder.installed() else None) if embed == "installed" else embed
-        vocabulary = find_concepts(rows.texts, options, clusters=rows.clusters, embed=merge)
+        reads = encoder.reads if merge is encoder.embed else (lambda text: True)
+        vocabulary = find_concepts(rows.texts, options, clusters=rows.clusters, embed=merge, reads=reads)
     else:
         vocabulary = given_concepts(rows.texts, concepts, options, clusters=rows.clusters)
     notes = [*rows.notes, *vocabulary.notes]
