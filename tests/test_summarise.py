@@ -210,7 +210,7 @@ def test_pairs_that_interact_are_told_and_those_about_people_are_not(tmp_path: P
     ]  # fmt: skip
     study.write_frame("driver_interactions.parquet", pd.DataFrame(pairs))
     found = summary_of(study).drivers
-    assert found.pairs == 4
+    assert (found.pairs, found.pairs_significant) == (4, 3)
     night, dog = found.interactions
     assert (night.concept, night.other, night.turns) == ("night", "dog", True)
     assert (night.with_other, night.without_other, night.difference) == (-0.3, 0.4, -0.5)

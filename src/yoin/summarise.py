@@ -111,12 +111,14 @@ def _choice(study: Study, options: RunOptions) -> ChoiceSummary | None:
 def _drivers(study: Study, apart: Collection[str]) -> DriversSummary:
     """What was tested, and which pairs interact; ``apart`` are concepts about people."""
     from yoin.report import summary as record
+    from yoin.report.sizes import SIGNIFICANT
 
     pairs = study.frame("driver_interactions.parquet")
     return record.DriversSummary.model_validate(
         {
             **study.facts("drivers"),
             "pairs": int(pairs["p"].notna().sum()),
+            "pairs_significant": int((pairs["q"].astype(float) < SIGNIFICANT).sum()),
             "interactions": record.summarize_interactions(pairs, apart),
         }
     )

@@ -205,7 +205,8 @@ def make_example(
             ),
         ),
         drivers=DriversSummary(tested=len(table), significant=int((table["q"] < 0.05).sum()), uncovered=0.08,
-                               notes=("Near-synonyms are merged with the frozen encoder.",), pairs=7, interactions=(
+                               notes=("Near-synonyms are merged with the frozen encoder.",), pairs=7,
+                               pairs_significant=1, interactions=(
                                    DriverInteraction(
                                        concept=f"dog{hostile}", other=f"year from 1990{hostile}", column="year",
                                        n_both=31, difference=1.25, difference_low=0.5, difference_high=2.0, q=0.0123,

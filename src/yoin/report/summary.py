@@ -158,8 +158,8 @@ class DriverInteraction(Record):
 class DriversSummary(Record):
     """How many concepts were tested and are significant (q < 0.05); see `yoin.values.Drivers`.
 
-    ``pairs`` of two concepts, or of a concept and a part of another column, were tested for interaction;
-    ``interactions`` are the significant ones that are not about people's traits.
+    ``pairs`` of two concepts, or of a concept and a part of another column, were tested for interaction, and
+    ``pairs_significant`` of them interact; ``interactions`` are those that are not about people's traits.
     """
 
     tested: Count = 0
@@ -167,6 +167,7 @@ class DriversSummary(Record):
     uncovered: Number = None
     notes: tuple[str, ...] = ()
     pairs: Count = 0
+    pairs_significant: Count = 0
     interactions: tuple[DriverInteraction, ...] = ()
 
 
