@@ -28,6 +28,7 @@ FILES = {
     "EXPLANATION_COLUMNS": "explanations.parquet",
     "INTERACTION_COLUMNS": "interactions.parquet",
     "DRIVER_COLUMNS": "drivers.csv",
+    "DRIVER_INTERACTION_COLUMNS": "driver_interactions.csv",
     "OCCURRENCE_COLUMNS": "concepts.parquet",
 }
 COMMANDS = typer.main.get_command(app).commands

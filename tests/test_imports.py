@@ -15,7 +15,7 @@ SOURCE = Path(yoin.__file__).parent
 STAGES = {"table", "media", "captions", "model", "explanations", "drivers", "report"}
 SHARED = {
     "values", "errors", "options", "registry", "language", "features", "encoder", "images", "videos", "ledger", "files",
-    "loop", "amounts",
+    "loop", "amounts", "japanese",
 }  # fmt: skip
 JOINERS = {
     "pipeline",

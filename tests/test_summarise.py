@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from yoin.drivers import missingness
 from yoin.media import REASONS
@@ -12,7 +13,14 @@ from yoin.options import RunOptions
 from yoin.report.summary import Summary
 from yoin.study import Study
 from yoin.summarise import summarise
-from yoin.values import DRIVER_COLUMNS, EXPLANATION_COLUMNS, HISTORY_COLUMNS, INTERACTION_COLUMNS
+from yoin.values import (
+    DRIVER_COLUMNS,
+    DRIVER_INTERACTION_COLUMNS,
+    EXPLANATION_COLUMNS,
+    HISTORY_COLUMNS,
+    INTERACTION_COLUMNS,
+    OCCURRENCE_COLUMNS,
+)
 
 ROWS = 200
 LINK = "https://***@example.org/1.jpg"
@@ -28,6 +36,8 @@ def media_of(rows: pd.DataFrame) -> pd.DataFrame:
             "row_id": rows.index, "media_id": media_id, "reason": reason, "detail": "",
             "bytes": np.where(media_id.isna(), np.nan, 1000.0),
             "seconds": np.where(media_id.isna(), np.nan, np.where(np.arange(ROWS) >= ROWS - 4, 3.5, 0.0)),
+            "file": "media/" + media_id, "mime": "image/jpeg", "width": 9, "height": 9,
+            "frames": [[] for _ in range(ROWS)], "poster": None, "copy": None,
         }
     )  # fmt: skip
 
@@ -61,6 +71,8 @@ def make_study(folder: Path, **options: object) -> Study:
     predicted = pd.DataFrame({"row_id": rows.index, "model": "mean", "fold": 0, "metric": rows["metric"]})
     study.write_frame("predictions.parquet", predicted.assign(prediction=0.0))
     study.write_frame("drivers.parquet", pd.DataFrame(columns=list(DRIVER_COLUMNS)))
+    study.write_frame("concepts.parquet", pd.DataFrame(columns=list(OCCURRENCE_COLUMNS)))
+    study.write_frame("driver_interactions.parquet", pd.DataFrame(columns=list(DRIVER_INTERACTION_COLUMNS)))
     signal = {
         "verdict": "none", "rung": "mean", "quantity": "r2", "r2": 0.0, "r2_low": 0.0, "r2_high": 0.0, "p": 1.0,
         "permutations": 19, "test_rung": "tfidf", "reason": "",
@@ -180,3 +192,38 @@ def test_captions_made_again_are_held_against_the_first(tmp_path: Path) -> None:
     assert found.agreed == pytest.approx(35 / 40)
     share = (20 + 15) / 80
     assert found.kappa == pytest.approx((35 / 40 - share**2 - (1 - share) ** 2) / (2 * share * (1 - share)))
+
+
+def test_pairs_that_interact_are_told_and_those_about_people_are_not(tmp_path: Path) -> None:
+    study = make_study(tmp_path, caption="c")
+    drivers = [dict.fromkeys(DRIVER_COLUMNS, np.nan) | {"concept": name, "phrases": name, "note": ""}
+               for name in ("dog", "night", "woman")]  # fmt: skip
+    study.write_frame("drivers.parquet", pd.DataFrame(drivers))
+    blank = dict.fromkeys(DRIVER_INTERACTION_COLUMNS, 0.0) | {"column": "", "n_both": 30, "turns": ""}
+    pairs = [
+        blank | {"concept": "dog", "other": "night", "difference": -0.5, "p": 0.001, "q": 0.004, "turns": "other",
+                 "with_other": 0.1, "without_other": 0.2, "other_with": -0.3, "other_without": 0.4},
+        blank | {"concept": "dog", "other": "year from 1990", "column": "year", "p": 0.002, "q": 0.004},
+        blank | {"concept": "woman", "other": "night", "p": 0.003, "q": 0.004},
+        blank | {"concept": "dog", "other": "woman", "p": 0.5, "q": 0.5},
+        blank | {"concept": "night", "other": "year from 1990", "column": "year", "p": np.nan, "q": np.nan},
+    ]  # fmt: skip
+    study.write_frame("driver_interactions.parquet", pd.DataFrame(pairs))
+    found = summary_of(study).drivers
+    assert (found.pairs, found.pairs_significant) == (4, 3)
+    night, dog = found.interactions
+    assert (night.concept, night.other, night.turns) == ("night", "dog", True)
+    assert (night.with_other, night.without_other, night.difference) == (-0.3, 0.4, -0.5)
+    assert (dog.concept, dog.other, dog.column, dog.turns) == ("dog", "year from 1990", "year", False)
+
+
+def test_images_that_look_alike_are_told(tmp_path: Path) -> None:
+    study = make_study(tmp_path, image="i")
+    (study.folder / "media").mkdir()
+    coarse = np.random.default_rng(1).integers(0, 256, size=(6, 6, 3), dtype=np.uint8)
+    for number, side in ((30, 90), (31, 120), (32, 150)):
+        picture = Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)
+        picture.save(study.folder / "media" / f"m{number}", "png")
+    (said,) = [one for one in summary_of(study).audit.warnings if "nearly the same" in one]
+    assert said.startswith("6 of 139 rows have an image that looks nearly the same as another row's, in 1 set (")
+    assert "“http://example.org/61.jpg” and “http://example.org/63.jpg”" in said

@@ -21,8 +21,8 @@ AUDITED = "audit: "
 
 def audited(study: Study, options: RunOptions, rows: pd.DataFrame) -> AuditSummary:
     """Mentions of people, errors on groups of rows, copies, single sources and time; ``rows`` are those analysed."""
-    from yoin import table
-    from yoin.drivers import mentions, sources, subgroups
+    from yoin import media, table
+    from yoin.drivers import lookalikes, mentions, sources, subgroups
     from yoin.report.bias import AuditSummary, MentionSummary, SubgroupSummary
 
     lexicon = mentions.load_lexicon(options.audit_words)
@@ -40,6 +40,15 @@ def audited(study: Study, options: RunOptions, rows: pd.DataFrame) -> AuditSumma
         subgroups.drift(name, dates, rows["metric"], rows["metric"] - predicted, group=together, weight=weight)
         for name, dates in _dates(study, rows).items()
     ]
+    alike = None
+    if options.image:
+        pictures = {key: one.picture for key, one in study.media().items() if key in set(rows["media_id"].dropna())}
+        alike = lookalikes.lookalike_warning(
+            rows["media_id"],
+            lookalikes.lookalikes(pictures, max_pixels=options.for_media().max_pixels),
+            dict(zip(rows["media_id"], rows["image"].map(media.shown), strict=True)),
+        )
+    origins = _sources(rows, options)
     return AuditSummary(
         set_apart=len(lexicon.topics_of_concepts(study.drivers)),
         mentions=tuple(MentionSummary.model_validate(one) for one in said.to_dict("records")),
@@ -47,7 +56,9 @@ def audited(study: Study, options: RunOptions, rows: pd.DataFrame) -> AuditSumma
         agreement=_agreement(study, options),
         warnings=(
             *sources.copies(rows["media_id"], rows["caption"]),
-            *sources.dominance(_sources(rows, options), weight),
+            *filter(None, [alike]),
+            *sources.dominance(origins, weight),
+            *sources.one_sided(study.drivers, study.frame("concepts.parquet"), origins),
             *filter(None, drifts),
         ),
     )

@@ -212,9 +212,13 @@ def score(
 
 
 @app.command()
-def brief(study: StudyArgument, as_json: JsonFlag = False) -> None:
+def brief(
+    study: StudyArgument,
+    llm: Annotated[bool, typer.Option("--llm", help="Also in the words of the captioner's model: one call.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
     """Write a creative brief and prompts for text-to-image models from the drivers of a study."""
-    terminal.show_brief(make_brief(study), as_json)
+    terminal.show_brief(make_brief(study, llm=llm), as_json)
 
 
 @app.command()

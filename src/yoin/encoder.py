@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
@@ -68,6 +69,11 @@ def _check(weights: Path, remedy: str) -> None:
             stage="encoder",
             remedy=remedy,
         )
+
+
+def reads(text: str) -> bool:
+    """Whether the encoder knows the script of ``text``: Latin. Most words of another are all one unknown word to it."""
+    return all(unicodedata.name(letter, "LATIN").startswith("LATIN") for letter in text if letter.isalpha())
 
 
 def embed(texts: Sequence[str], *, progress: Progress = silent) -> np.ndarray:

@@ -41,6 +41,15 @@ _BLANK = frozenset({"", "nan", "na", "n/a", "none", "null", "<na>", "nat"})
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What rows of a column have in common: a level, an item of a list, the upper half of its numbers or dates."""
+
+    column: str
+    name: str
+    rows: np.ndarray  # bool (m,)
+
+
+@dataclass(frozen=True, slots=True)
 class _Column:
     """What was learned about one column: how its cells are read, and how they become columns."""
 
@@ -119,6 +128,26 @@ class FeatureEncoder:
     def fit_transform(self, frame: pd.DataFrame) -> np.ndarray:
         """`fit`, then the design matrix of the same rows."""
         return self.fit(frame).transform(frame)
+
+    def parts(self, frame: pd.DataFrame) -> list[Part]:
+        """``frame`` cut into parts by each column that was fitted; blank cells are in none.
+
+        Of a category with two levels one part says it all: the rarer one.
+        """
+        found: list[Part] = []
+        for position, label in enumerate(frame.columns):
+            name, cells = str(label), frame.iloc[:, position]
+            kind = self.kinds[name]
+            if kind in ("number", "date"):
+                found.extend(_upper_half(name, _numbers(cells, kind), kind))
+            elif kind in ("category", "list"):
+                held = [[] if text is None else _items(text) if kind == "list" else [text] for text in _texts(cells)]
+                counts = Counter(level for row in held for level in row)
+                kept = self._keep(name, counts, "", [])
+                for level in kept[1:] if kind == "category" and len(counts) == 2 else kept:
+                    rows = np.fromiter((level in row for row in held), dtype=bool, count=len(held))
+                    found.append(Part(name, f"{name} {'=' if kind == 'category' else 'has'} {level[:60]}", rows))
+        return found
 
     def _all_columns(self, frame: pd.DataFrame) -> np.ndarray:
         where = {str(label): position for position, label in enumerate(frame.columns)}
@@ -234,6 +263,19 @@ def _fit_number(name: str, cells: pd.Series, kind: Kind) -> _Column:
 
     curves = curve(np.zeros(1)).shape[1]
     return _Column(name, [name, *(f"{name}~{i + 1}" for i in range(curves)), f"{name}=(missing)"], transform)
+
+
+def _upper_half(name: str, values: np.ndarray, kind: Kind) -> list[Part]:
+    """The numbers from the one on that parts them most evenly."""
+    known = np.sort(values[np.isfinite(values)])
+    if not known.size or known[0] == known[-1]:
+        return []
+    middle = known[len(known) // 2]
+    above = known[np.searchsorted(known, middle, side="right") :]
+    starts = [start for start in (middle, *above[:1]) if start > known[0]]
+    start = min(starts, key=lambda value: abs(float(np.mean(known >= value)) - 0.5))
+    shown = f"{start:.6g}" if kind == "number" else f"{pd.Timestamp('1970-01-01') + pd.Timedelta(days=start):%Y-%m-%d}"
+    return [Part(name, f"{name} from {shown}", np.nan_to_num(values, nan=-np.inf) >= start)]
 
 
 def _curve(known: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

@@ -107,7 +107,10 @@ STAGES = (
     Stage(
         name="drivers",
         reads=("table.parquet", "captions.parquet", "predictions.parquet", "explanations.parquet"),
-        makes=("drivers.csv", "drivers.parquet", "concepts.parquet"),
+        makes=(
+            "drivers.csv", "drivers.parquet", "concepts.parquet", "driver_interactions.csv",
+            "driver_interactions.parquet",
+        ),
         options=RunOptions.for_drivers,
         code=("drivers",),
         work=work.drivers,
@@ -121,6 +124,7 @@ STAGES = (
         reads=(
             "table.parquet", "media.parquet", "captions.parquet", "predictions.parquet", "history.parquet",
             "explanations.parquet", "interactions.parquet", "drivers.parquet", "concepts.parquet",
+            "driver_interactions.parquet",
         ),
         makes=("summary.json", "report.html"),
         options=RunOptions.for_report,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -15,7 +16,7 @@ from yoin.values import CaptionStatus
 if TYPE_CHECKING:
     import pandas as pd
 
-    from yoin.report.summary import ChoiceSummary, MediaSummary, MissingSummary, Summary
+    from yoin.report.summary import ChoiceSummary, DriversSummary, MediaSummary, MissingSummary, Summary
 
 
 def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
@@ -65,7 +66,7 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
         reliability=trust.ReliabilitySummary.model_validate(fit["reliability"]),
         leaks=tuple(trust.LeakSummary.model_validate(leak) for leak in fit["leaks"]),
         recipe=trust.RecipeSummary.model_validate(fit["recipe"]) if fit.get("recipe") else None,
-        drivers=record.DriversSummary.model_validate(study.facts("drivers")),
+        drivers=_drivers(study, apart),
         explanations=explained.ExplanationsSummary.model_validate(
             {**study.facts("explain"), **_accuracy(study), "model": fit["model"]}
         ),
@@ -105,6 +106,22 @@ def _choice(study: Study, options: RunOptions) -> ChoiceSummary | None:
         judged=last["locked_rows"] if won else 0,
         sentence=f"The prompt is one of {len(ranked)} that were compared on the metric: the {rows} rows that helped to "
         "choose are left out, so that verdict, explanations and drivers come from the other rows alone.",
+    )
+
+
+def _drivers(study: Study, apart: Collection[str]) -> DriversSummary:
+    """What was tested, and which pairs interact; ``apart`` are concepts about people."""
+    from yoin.report import summary as record
+    from yoin.report.sizes import SIGNIFICANT
+
+    pairs = study.frame("driver_interactions.parquet")
+    return record.DriversSummary.model_validate(
+        {
+            **study.facts("drivers"),
+            "pairs": int(pairs["p"].notna().sum()),
+            "pairs_significant": int((pairs["q"].astype(float) < SIGNIFICANT).sum()),
+            "interactions": record.summarize_interactions(pairs, apart),
+        }
     )
 
 

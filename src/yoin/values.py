@@ -60,6 +60,10 @@ DRIVER_COLUMNS = (
     "adjusted", "adjusted_low", "adjusted_high", "unique", "unique_low", "unique_high", "p", "q",
     "importance", "shap_with", "shap_without", "sign_agreement", "opportunity", "note",
 )  # fmt: skip
+DRIVER_INTERACTION_COLUMNS = (
+    "concept", "other", "column", "n_both", "difference", "difference_low", "difference_high", "p", "q",
+    "with_other", "without_other", "other_with", "other_without", "turns",
+)  # fmt: skip
 OCCURRENCE_COLUMNS = ("row_id", "concept", "start", "end", "negated")
 
 
@@ -365,12 +369,14 @@ class Leak:
 class Drivers:
     """The driver table (`DRIVER_COLUMNS`) and where its concepts stand (`OCCURRENCE_COLUMNS`).
 
-    ``tested`` concepts had a p, ``significant`` of them have q < 0.05. ``uncovered`` is the share (0 to 1) of the total
-    |SHAP| on words that belong to no listed concept; NaN without attributions.
+    ``interactions`` (`DRIVER_INTERACTION_COLUMNS`) has a row for each pair of concepts, and of a concept and a part of
+    another column, that was tested. ``tested`` concepts had a p, ``significant`` of them have q < 0.05. ``uncovered``
+    is the share (0 to 1) of the total |SHAP| on words that belong to no listed concept; NaN without attributions.
     """
 
     table: pd.DataFrame
     occurrences: pd.DataFrame
+    interactions: pd.DataFrame
     tested: int
     significant: int
     uncovered: float = float("nan")

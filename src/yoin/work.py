@@ -300,7 +300,7 @@ def explain(study: Study, options: RunOptions, key: str, progress: Progress) -> 
 
 
 def drivers(study: Study, options: RunOptions, key: str, progress: Progress) -> Mapping[str, Any]:
-    """The captions, the metric, the explanations → ``drivers.csv``, ``drivers.parquet``, ``concepts.parquet``."""
+    """The captions, the metric, the explanations → the drivers, where their concepts stand, and how they interact."""
     from yoin import drivers, table
     from yoin.drivers.mentions import load_lexicon, set_apart
 
@@ -321,6 +321,8 @@ def drivers(study: Study, options: RunOptions, key: str, progress: Progress) -> 
     study.write_frame("drivers.parquet", found.table)
     study.write_csv("drivers.csv", found.table)
     study.write_frame("concepts.parquet", found.occurrences)
+    study.write_frame("driver_interactions.parquet", found.interactions)
+    study.write_csv("driver_interactions.csv", found.interactions)
     return {
         "tested": found.tested,
         "significant": found.significant,

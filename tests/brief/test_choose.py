@@ -44,7 +44,7 @@ def test_what_is_not_steady_is_left_out_with_a_reason() -> None:
     )
     assert names == ["steady"]
     assert {name: reason.split()[-1] for name, reason in left_out.items()} == {
-        "bent": "concept", "split": "direction", "unread": "it", "turned": "account", "unsure": "zero",
+        "bent": "column", "split": "direction", "unread": "it", "turned": "account", "unsure": "zero",
     }  # fmt: skip
 
 

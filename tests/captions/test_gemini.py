@@ -104,6 +104,15 @@ def test_an_image_and_the_prompt_are_sent_with_the_key(server: GeminiServer, med
     assert len(opened) == 4
 
 
+def test_words_alone_are_asked_for_without_an_image_and_without_the_prompt(server: GeminiServer) -> None:
+    made = with_captioner(server, lambda captioner: captioner.write("Say it in short."), temperature=0.0)
+    assert (made.status, made.text) == ("ok", "A quiet street at dusk, a single lit window.")
+    (asked,) = server.asked
+    assert asked.parts == [{"text": "Say it in short."}]
+    assert "systemInstruction" not in asked.body
+    assert asked.body["generationConfig"] == {"temperature": 0.0}
+
+
 def test_options_that_are_set_are_sent(server: GeminiServer, medium: Medium) -> None:
     chosen = {
         "temperature": 0.0, "top_p": 0.9, "max_output_tokens": 500, "thinking": "low", "media_resolution": "high",

@@ -6,10 +6,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from yoin import encoder
 from yoin.drivers.concepts import find_concepts, given_concepts
 from yoin.drivers.merge import opposed
 from yoin.drivers.negation import HARD, SOFT, denial_scopes
 from yoin.drivers.phrases import Unit
+from yoin.drivers.tokens import ALONE, parts, tokenise
 from yoin.errors import UsageError
 from yoin.language import words
 from yoin.options import DriverOptions
@@ -150,6 +152,93 @@ def test_nothing_to_find():
         found = find_concepts(captions, DriverOptions())
         assert found.labels == ()
         assert list(found.occurrences.columns) == ["row_id", "concept", "start", "end", "negated"]
+
+
+JAPANESE = (
+    "赤いドレスを着た女性がカメラを見つめている。背景はぼやけた夜の街並みで、文字はない。",
+    "黒い犬が芝生の上を走っている。明るい日差しの屋外で、全体に緑色の色調である。",
+    "画面中央に大きな商品の写真があり、上部に白い文字で「セール」と書かれている。",
+    "笑顔の若い男性がコーヒーカップを手に持っている。木製のテーブルと暖かい照明が見える。",
+    "青い空と海を背景に、白い帆船が浮かんでいる。人物は写っていない。",
+    "モノクロの写真で、古い建物の前に二人の子供が立っている。犬も笑っていない。",
+)
+
+
+def test_concepts_of_japanese_sentences_are_content_words():
+    rng = np.random.default_rng(0)
+    captions = ["".join(rng.choice(JAPANESE, 2, replace=False)) for _ in range(200)]
+    found = find_concepts(captions, DriverOptions())
+    phrases = {phrase for group in found.phrases for phrase in group}
+    assert phrases >= {
+        *(
+            "背景",
+            "文字なし",
+            "人物なし",
+            "赤いドレス",
+            "黒い犬",
+            "走っている",
+            "コーヒーカップ",
+            "二人",
+            "暖かい照明",
+            "青い空",
+        ),
+        *("古い建物", "夜の街並み"),
+    }
+    for phrase in phrases:
+        last = tokenise([phrase]).surfaces
+        assert not {"が", "を", "は", "に", "で", "た", "て", "いる"} & set(last), phrase
+    assert not any(told in phrase for phrase in phrases for told in ("写って", "書かれ", "見える", "ある"))
+    place = next(k for k, group in enumerate(found.phrases) if "白い" in group)
+    held = [("白い" in caption) for caption in captions]
+    assert found.present.toarray()[:, place].astype(bool).tolist() == held
+
+
+@pytest.mark.parametrize(
+    ("caption", "denied"),
+    [
+        ("人物は写っていない。", {"人物"}),
+        ("ロゴや文字はない。", {"ロゴ", "文字"}),
+        ("男性は笑っていない。", {"笑ってい"}),
+        ("文字は見えない。犬がいる。", {"文字"}),
+        ("文字のない空。", {"文字"}),
+        ("商品名やロゴも写っていません。", {"商品", "名", "ロゴ"}),
+        ("人物は写っておらず、空がある。", {"人物"}),
+        ("男の子が走っている。", set()),
+    ],
+)
+def test_what_japanese_denies(caption, denied):
+    tokens = tokenise([caption])
+    said = {tokens.surfaces[tokens.surface[k]] for k in np.flatnonzero(tokens.scope >= 0)}
+    assert {word for word in said if parts(word) & ALONE} == denied
+
+
+def test_a_given_japanese_phrase_is_found_whichever_way_it_is_cut():
+    captions = [
+        "赤いドレスの女性が走っている。",
+        "ドレスを着て走った女性。",
+        "赤い空。文字はない。",
+        "文字。日差し。",
+        "赤い 花",
+    ]
+    found = given_concepts(captions, ["赤いドレス", "走る女性", "走っている", "文字なし", "文字", "日差し"], FEW)
+    assert dict(zip(found.labels, found.present.toarray().T.astype(int).tolist(), strict=True)) == {
+        "赤いドレス": [1, 0, 0, 0, 0],
+        "走る女性": [0, 0, 0, 0, 0],
+        "走っている": [1, 1, 0, 0, 0],
+        "文字なし": [0, 0, 1, 0, 0],
+        "文字": [0, 0, 0, 1, 0],
+        "日差し": [0, 0, 0, 1, 0],
+    }
+
+
+def test_what_the_encoder_cannot_read_is_not_merged_by_likeness():
+    captions = ["背景は空。", "建物と海。", "笑顔の犬。", "A dog.", "A hound."] * 30
+    alike = find_concepts(captions, DriverOptions(), embed=lambda texts: np.ones((len(texts), 2)), reads=encoder.reads)
+    assert {"dog", "hound"} in [set(group) for group in alike.phrases]
+    assert not any({"背景", "建物"} <= set(group) or {"笑顔", "建物"} <= set(group) for group in alike.phrases)
+    assert any("does not read" in note for note in alike.notes)
+    assert encoder.reads("naïve café, 3 × Å")
+    assert not encoder.reads("кот")
 
 
 def test_japanese_captions():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from yoin.drivers.sources import copies, dominance
+from yoin.drivers.sources import copies, dominance, one_sided
 
 
 def test_shared_images_and_captions_alike_are_told() -> None:
@@ -35,3 +35,17 @@ def test_one_source_alone_or_none_is_no_news() -> None:
 
 def test_a_heavy_row_is_told() -> None:
     assert dominance({}, [1.0] * 50 + [50.0]) == ["One row carries 50% of the weight."]
+
+
+def test_drivers_of_one_source_are_told() -> None:
+    drivers = pd.DataFrame({"concept": ["dog", "cat", "owl"], "q": [0.01, 0.01, 0.5]})
+    places = [("dog", row) for row in range(10)] + [("cat", row) for row in range(0, 40, 4)] + [("owl", 1)]
+    occurrences = pd.DataFrame(places, columns=["concept", "row_id"]).assign(negated=False)
+    group = pd.Series(["spring"] * 8 + ["summer"] * 16 + ["autumn"] * 16)
+    (said,) = one_sided(drivers, occurrences, {"the group": group})
+    assert said.startswith(
+        "Drivers that stand mostly in rows of one source by the group: “dog” (8 of 10 captions, “spring”)."
+    )
+    assert one_sided(drivers, occurrences, {"the group": pd.Series(["spring"] * 30 + ["summer"] * 10)}) == []
+    assert one_sided(drivers.assign(q=0.5), occurrences, {"the group": group}) == []
+    assert one_sided(drivers, occurrences.assign(negated=True), {"the group": group}) == []

@@ -22,6 +22,7 @@ from yoin.report.sizes import ab_tests, next_test
 from yoin.report.summary import (
     CaptionsSummary,
     ColumnSummary,
+    DriverInteraction,
     DriversSummary,
     MediaSummary,
     MissingSummary,
@@ -206,7 +207,14 @@ def make_example(
             ),
         ),
         drivers=DriversSummary(tested=len(table), significant=int((table["q"] < 0.05).sum()), uncovered=0.08,
-                               notes=("Near-synonyms are merged with the frozen encoder.",)),
+                               notes=("Near-synonyms are merged with the frozen encoder.",), pairs=7,
+                               pairs_significant=1, interactions=(
+                                   DriverInteraction(
+                                       concept=f"dog{hostile}", other=f"year from 1990{hostile}", column="year",
+                                       n_both=31, difference=1.25, difference_low=0.5, difference_high=2.0, q=0.0123,
+                                       with_other=0.75, without_other=-0.5, turns=True,
+                                   ),
+                               )),
         explanations=ExplanationsSummary(
             captions=explained, model="minilm" if explained else "", budget=256, additivity_residual=3.1e-7,
             calls=240 * explained, paired=min(explained, PAIRED), std_error=0.01, typical_value=0.2,

@@ -334,6 +334,21 @@ def test_checks_of_the_explanations_are_told(page: Page, folder: Path) -> None:
         assert words in html
 
 
+def test_pairs_that_interact_are_listed_and_what_turns_is_marked(page: Page, example: Example) -> None:
+    assert "7 pairs of two concepts, or of a concept and a part of another column, were tested; 1 stand" in page.text
+    for told in ("dog turns", "year from 1990 31 with both", "+0.75", "−0.50", "+1.25 +0.50 to +2.00"):
+        assert told in page.text
+    drivers = example.summary.drivers
+    more = example.with_summary(drivers=drivers.model_copy(update={"pairs_significant": 2}))
+    assert "2 stand out (q < 0.05), of which those about people are not listed." in Page(more.html()).text
+    people = example.with_summary(drivers=drivers.model_copy(update={"interactions": ()}))
+    assert "1 stand out (q < 0.05), all with concepts about people" in Page(people.html()).text
+    none = example.with_summary(drivers=drivers.model_copy(update={"interactions": (), "pairs_significant": 0}))
+    assert "none stands out beyond chance" in Page(none.html()).text
+    untested = example.with_summary(drivers=drivers.model_copy(update={"interactions": (), "pairs": 0}))
+    assert "beyond chance" not in Page(untested.html()).text
+
+
 def test_every_row_leads_to_its_drivers_and_back(page: Page, example: Example) -> None:
     data = page.data
     assert data["id"] == [row + 1 for row in sorted(example.metric.index)]

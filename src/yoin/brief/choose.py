@@ -101,7 +101,7 @@ def _unstable(row: Mapping[Hashable, object], one: Chosen) -> str:
     if lift * one.effect < 0:
         return "it changes direction when the other columns are taken into account"
     if "no simple driver" in str(row["note"]):
-        return "it turns with another concept"
+        return "it turns with another concept or column"
     if math.isnan(one.sign_agreement):
         return "no explained caption tells how the model reads it"
     if one.sign_agreement < STABLE:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from yoin.brief import text
+from yoin.brief import prose, text
 from yoin.brief.check import Line, unsupported
 from yoin.brief.choose import Choice, Chosen, choose
 from yoin.brief.score import score
@@ -51,26 +51,32 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def make_brief(study: str | Path) -> Brief:
+def make_brief(study: str | Path, *, llm: bool = False) -> Brief:
     """Write ``brief.md`` and ``brief.json`` into a study, from what it holds.
 
     Only significant, sign-stable drivers that do not speak of people's sensitive traits are built on; without any, or
     where the verdict is none, the brief says just that. Every number in the text is held against the study's tables.
 
+    Args:
+        study: the study's folder.
+        llm: the captioner's language model puts it in words of its own, which stand above ours if they hold nothing
+            that is not in the study; a call, which may cost a little.
+
     Raises:
+        UsageError: the captioner has no language model, or cannot be asked.
         StudyError: the study has no report yet.
         MissingExtraError: its models need an extra that is not installed.
     """
     opened = Study(study)
     with locked(opened.folder):
         kept = Study(opened.folder)
-        made = _brief(kept)
+        made = _brief(kept, llm)
         kept.write_text("brief.md", made.text)
         kept.write_text("brief.json", made.to_json())
     return made
 
 
-def _brief(study: Study) -> Brief:
+def _brief(study: Study, llm: bool) -> Brief:
     summary, drivers = study.summary, study.drivers
     choice = Choice((), {}, 0)
     reason = ""
@@ -90,7 +96,10 @@ def _brief(study: Study) -> Brief:
         if reason
         else text.write(summary, choice.drivers, choice.left_out, choice.sensitive, tries)
     )
-    require_supported(lines, facts_of(summary, drivers, choice, tries))
+    facts = facts_of(summary, drivers, choice, tries)
+    require_supported(lines, facts)
+    if llm and not reason:
+        lines = _in_its_words(study, lines, facts)
     return Brief(
         metric=text.plain(summary.metric.name),
         verdict=summary.signal.verdict,
@@ -101,6 +110,17 @@ def _brief(study: Study) -> Brief:
         candidates=tries,
         text="\n".join(line.text for line in lines) + "\n",
     )
+
+
+def _in_its_words(study: Study, lines: Sequence[Line], facts: Mapping[str, Sequence[float]]) -> list[Line]:
+    """``lines`` with what the captioner's language model makes of them above, where that holds to them."""
+    from yoin import captions
+
+    said = captions.write(prose.ASKED + "\n".join(line.text for line in lines), study.options.for_captions())
+    why = prose.unfit(said.text, lines, facts) if said.status == "ok" else said.reason or said.status
+    if not why:
+        return [lines[0], *prose.paragraphs(said.text, said.model_version), *lines[1:]]
+    return [*lines, Line(""), Line("The language model's own words are not used: {0}.", names=(text.neutral(why),))]
 
 
 def _sized(choice: Choice, sd: float | None) -> Choice:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 AT_MOST = 5  # drivers in one prompt
 LONGEST = 80  # characters of a name
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
+_NONE_OF_IT = "なし"  # how the name of a concept that is denied ends, in Japanese
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~&/])")
 RULES = (0.05, 0.8, 0.95, STABLE)  # levels that sentences name
 
@@ -66,14 +67,16 @@ def candidates(drivers: Sequence[Chosen]) -> tuple[Candidate, ...]:
 
 
 def _denies(concept: str) -> bool:
-    return concept.split(" ", 1)[0] in NEGATIONS
+    return concept.split(" ", 1)[0] in NEGATIONS or concept.endswith(_NONE_OF_IT)
 
 
 def _sentence(concepts: Sequence[str]) -> str:
     """A caption that says just this."""
     spelled = [plain(concept) for concept in concepts]
     if any(_CJK.search(concept) for concept in spelled):
-        return f"{'、'.join(spelled)}のある画像。"
+        there = [concept for concept in spelled if not concept.endswith(_NONE_OF_IT)]
+        absent = [f"{concept.removesuffix(_NONE_OF_IT)}はない。" for concept in spelled if concept not in there]
+        return "".join([f"{'、'.join(there)}のある画像。" if there else "", *absent])
     listed = spelled[0] if len(spelled) == 1 else f"{', '.join(spelled[:-1])} and {spelled[-1]}"
     return f"A picture with {listed}."
 

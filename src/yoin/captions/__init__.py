@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from yoin.captions.repeats import repeat
     from yoin.captions.stage import caption, captioner_of, given, require_consent, unmade
     from yoin.captions.transfer import export_captions, import_captions
+    from yoin.captions.writing import write
 
 __all__ = [
     "Captioner", "brought", "call_key", "caption", "captioner_of", "export_captions", "given", "import_captions",
-    "repeat", "require_consent", "unmade",
+    "repeat", "require_consent", "unmade", "write",
 ]  # fmt: skip
 
 _HOME = {
@@ -29,6 +30,7 @@ _HOME = {
     "repeat": "repeats",
     "require_consent": "stage",
     "unmade": "stage",
+    "write": "writing",
 }
 
 

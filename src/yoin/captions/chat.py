@@ -195,6 +195,16 @@ class Chat(ABC):
             spent.cut_off = made
             spent.room = _MORE * (spent.room or spent.tokens_out or _ROOM)
 
+    async def write(self, text: str) -> Caption:
+        """What the model answers to ``text`` alone, in one call; it is no captioner any more then.
+
+        Raises:
+            Passing, UsageError: as `caption`.
+        """
+        self._system, self._schema = "", None
+        answer = await self._send([{"type": "text", "text": text}], self._options.max_output_tokens)
+        return answer if isinstance(answer, Caption) else self._read(answer)[0]
+
     async def aclose(self) -> None:
         """Close the connections; a second call does nothing."""
         await self._client.close()

@@ -113,6 +113,18 @@ class Gemini:
             self._uploads.forget(medium.media_id)
             raise
 
+    async def write(self, text: str) -> Caption:
+        """What the model answers to ``text`` alone, in one call.
+
+        Raises:
+            Passing, UsageError: as `caption`.
+        """
+        from google.genai import types
+
+        alone = {"system_instruction": None, "response_schema": None, "response_json_schema": None,
+                 "response_mime_type": None}  # fmt: skip
+        return await self._ask([types.Part(text=text)], self._config.model_copy(update=alone))
+
     def batches(self) -> GeminiBatches:
         """The batch interface; a video that is too large to be sent inline goes as its frames."""
         return GeminiBatches(*self._for_batches())

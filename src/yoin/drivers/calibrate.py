@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import t
 
-from yoin.drivers.effects import Shared, less_projection
+from yoin.drivers.effects import Shared
 from yoin.drivers.robust import Estimates, Floats, Ints, Regression
 
 LOOK = 0.2  # larger p stay as they are
@@ -68,7 +68,9 @@ class _Statistics:
 
     def of(self, metrics: Floats) -> Floats:
         """Shape (concepts, metrics); 0 where the metric has no spread left. ``metrics`` is (rows, metrics)."""
-        net = less_projection(metrics, self.basis)
+        net = metrics - self.basis @ (
+            self.basis.T @ metrics
+        )  # once: these metrics have no large mean to lose digits to
         slope = self.z @ net
         variance = self.squared @ net**2 - 2.0 * slope * (self.crossed @ net) + slope**2 * self.own
         floor = 1e-20 * np.sum(net**2, axis=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,11 +70,13 @@ def find_concepts(
     *,
     clusters: Ints | None = None,
     embed: Embed | None = None,
+    reads: Callable[[str], bool] = lambda text: True,
 ) -> Concepts:
     """The concepts of ``captions``: phrases with support, synonyms and twins merged, at most ``max_concepts``.
 
     ``clusters`` are the numbers of the groups the captions belong to. Concepts with enough captions but too few
-    groups are listed last, as far as there is room, and are not ``supported``.
+    groups are listed last, as far as there is room, and are not ``supported``. ``reads`` says whether ``embed`` knows
+    the words of a phrase: to an encoder that does not, they are all alike.
     """
     tokens = tokenise(captions)
     support = Support(len(captions), options.min_rows, options.min_groups, clusters)
@@ -82,7 +84,7 @@ def find_concepts(
     found = find_units(tokens, max(2, options.min_rows // 4))
     places = _all_places(found)
     groups = group_by_words(found.units)
-    groups, notes = _merge_by_likeness(tokens, found, places, groups, support, options, embed)
+    groups, notes = _merge_by_likeness(tokens, found, places, groups, support, options, embed, reads)
 
     present = _indicators(tokens, places, groups, len(captions))
     groups = _select(groups, np.flatnonzero(support.enough_rows(present)))
@@ -146,8 +148,8 @@ def given_concepts(
         for phrase, (unit, _, _) in zip(phrases, hits, strict=True):
             if not unit.lemmas:
                 raise UsageError(f"the phrase {phrase!r} of the concept {name!r} has no words", stage="drivers")
-        asserted.append([hit[1] for hit in hits])
-        denied.append([hit[2] for hit in hits])
+        asserted.append([places for hit in hits for places in hit[1]])
+        denied.append([places for hit in hits for places in hit[2]])
     present = _columns(tokens, asserted, len(captions))
     support = Support(len(captions), options.min_rows, options.min_groups, clusters)
     return Concepts(
@@ -190,6 +192,7 @@ def _merge_by_likeness(
     support: Support,
     options: DriverOptions,
     embed: Embed | None,
+    reads: Callable[[str], bool],
 ) -> tuple[list[list[int]], list[str]]:
     if embed is None:
         return groups, ["phrases were merged by their words alone, without a text encoder"]
@@ -199,9 +202,13 @@ def _merge_by_likeness(
     balance = np.minimum(rows, support.captions - rows)
     pool = sorted(range(len(groups)), key=lambda g: (-balance[g], heads[g].lemmas, heads[g].denied))
     pool = sorted(pool[: MERGE_POOL * options.max_concepts])
+    spelled = {g: spelling(tokens, places[_head(found, groups[g])], heads[g]) for g in pool}
+    unread = [g for g in pool if not reads(spelled[g])]
+    notes = ["phrases in a script that the text encoder does not read were merged by their words alone"][: len(unread)]
+    pool = [g for g in pool if g not in set(unread)]
     if len(pool) < 2:
-        return groups, []
-    texts = [spelling(tokens, places[_head(found, groups[g])], heads[g]) for g in pool]
+        return groups, notes
+    texts = [spelled[g] for g in pool]
     vectors = np.asarray(embed(texts), dtype=np.float64)
     if vectors.ndim != 2 or len(vectors) != len(texts) or not np.isfinite(vectors).all():
         raise UsageError("embed did not return one row of numbers a phrase", stage="drivers")
@@ -210,7 +217,7 @@ def _merge_by_likeness(
     )
     rest = sorted(set(range(len(groups))) - set(pool))
     joined = [[unit for member in group for unit in groups[pool[member]]] for group in merged]
-    return joined + [groups[g] for g in rest], []
+    return joined + [groups[g] for g in rest], notes
 
 
 def _all_places(found: Found) -> list[Places]:

@@ -23,15 +23,15 @@ from yoin.drivers.inputs import (
     row_ids_of,
     texts_of,
 )
-from yoin.drivers.interactions import interaction_notes, interactions, pairs_of
+from yoin.drivers.interactions import interaction_notes, interactions
 from yoin.drivers.notes import concept_notes
 from yoin.drivers.nuisance import cross_fitted
 from yoin.drivers.robust import Estimates, Floats, Ints
 from yoin.drivers.unique import nesting, unique
 from yoin.errors import UsageError
-from yoin.features import FeatureEncoder
+from yoin.features import FeatureEncoder, Part
 from yoin.options import DriverOptions
-from yoin.values import DRIVER_COLUMNS, Drivers, Embed
+from yoin.values import DRIVER_COLUMNS, DRIVER_INTERACTION_COLUMNS, Drivers, Embed
 
 SIGNIFICANT = 0.05
 
@@ -84,7 +84,8 @@ def estimate_drivers(
 
     Returns:
         A table with `yoin.values.DRIVER_COLUMNS`, effects in the metric's own unit, significant concepts first (by
-        size of the effect), then the others by p; and where the concepts stand in the captions.
+        size of the effect), then the others by p; where the concepts stand in the captions; and which of them hang on
+        each other, or on another column.
         ``opportunity`` is importance/100 x (1 - prevalence) for a concept that goes with a higher metric, and
         -importance/100 x prevalence for one that goes with a lower one.
 
@@ -101,7 +102,8 @@ def estimate_drivers(
 
     if concepts is None:
         merge = (encoder.embed if encoder.installed() else None) if embed == "installed" else embed
-        vocabulary = find_concepts(rows.texts, options, clusters=rows.clusters, embed=merge)
+        reads = encoder.reads if merge is encoder.embed else (lambda text: True)
+        vocabulary = find_concepts(rows.texts, options, clusters=rows.clusters, embed=merge, reads=reads)
     else:
         vocabulary = given_concepts(rows.texts, concepts, options, clusters=rows.clusters)
     notes = [*rows.notes, *vocabulary.notes]
@@ -113,7 +115,7 @@ def estimate_drivers(
 
     spread = float(np.std(rows.y))
     lifted = lifts(rows.y, vocabulary.present, rows.weight, rows.clusters)
-    shared = _shared(rows, vocabulary, options, notes)
+    shared, columns = _shared(rows, vocabulary, options, notes)
     nets = adjusted_of(shared) if shared is not None and rows.features is not None else Estimates.empty(count)
     lift, net = intervals(lifted, spread), intervals(nets, spread)
     alone = Estimates.empty(count) if shared is None else unique(shared, nesting(vocabulary.phrases))
@@ -130,11 +132,13 @@ def estimate_drivers(
         shares = attribute(explained, vocabulary.occurrences, rows.row_ids, vocabulary.labels, lift.value)
         if count and shares.explained:
             notes.append(f"importance comes from {shares.explained} explained captions")
-    turning: dict[int, list[str]] = {}
-    if shared is not None and count > 1:
-        pairs = [pair for pair in pairs_of(shared, options.min_rows) if vocabulary.supported[list(pair)].all()]
-        turning = interaction_notes(interactions(shared, pairs, spread), vocabulary.labels, len(pairs))
-        notes.extend(turning.pop(-1, []))
+    pairs = pd.DataFrame(columns=list(DRIVER_INTERACTION_COLUMNS))
+    if shared is not None and count:
+        pairs = interactions(
+            shared, vocabulary.labels, vocabulary.supported, columns, min_rows=options.min_rows, unit=spread
+        )
+    turning = interaction_notes(pairs)
+    notes.extend(turning.pop("", []))
     table = _table(vocabulary, lift, net, own, p, q, shares, rows, options, turning)
     occurrences = vocabulary.occurrences.assign(
         row_id=rows.row_ids[vocabulary.occurrences["row_id"].to_numpy(dtype=int)]
@@ -142,6 +146,7 @@ def estimate_drivers(
     return Drivers(
         table=table,
         occurrences=occurrences,
+        interactions=pairs,
         tested=int(np.isfinite(p).sum()),
         significant=int((q < SIGNIFICANT).sum()),
         uncovered=shares.uncovered,
@@ -198,21 +203,23 @@ def _rows(
     )
 
 
-def _shared(rows: _Rows, vocabulary: Concepts, options: DriverOptions, notes: list[str]) -> Shared | None:
-    """What the estimates net of the other columns share; None, with a note, where there can be none."""
-    design = expected = None
+def _shared(
+    rows: _Rows, vocabulary: Concepts, options: DriverOptions, notes: list[str]
+) -> tuple[Shared | None, list[Part]]:
+    """What the estimates net of the other columns share (None, with a note, where there can be none); their parts."""
+    design, expected, parts = None, None, list[Part]()
     if rows.features is not None:
         encoder = FeatureEncoder().fit(rows.features)
         notes.extend(encoder.notes)
-        design = np.asarray(encoder.transform(rows.features), dtype=np.float64)
+        design, parts = np.asarray(encoder.transform(rows.features), dtype=np.float64), encoder.parts(rows.features)
         if design.shape[1] and vocabulary.labels:
             targets = np.column_stack([rows.y, vocabulary.present.toarray()])
             expected = cross_fitted(rows.features, targets, rows.weight, rows.clusters, options.seed)
     shared = share(rows.y, vocabulary.present, design, rows.weight, rows.clusters, expected)
     if isinstance(shared, str):
         notes.append(shared)
-        return None
-    return shared
+        return None, []
+    return shared, parts
 
 
 def _table(
@@ -225,7 +232,7 @@ def _table(
     shares: Attribution,
     rows: _Rows,
     options: DriverOptions,
-    turning: dict[int, list[str]],
+    turning: dict[str, list[str]],
 ) -> pd.DataFrame:
     n_with = np.asarray(vocabulary.present.sum(axis=0)).astype(np.int64)
     prevalence = n_with / len(rows.y)
@@ -257,7 +264,10 @@ def _table(
         "opportunity": np.where(
             main >= 0, shares.importance / 100 * (1 - prevalence), -shares.importance / 100 * prevalence
         ),
-        "note": ["; ".join([*turning.get(k, []), *filter(None, [note])]) for k, note in enumerate(said)],
+        "note": [
+            "; ".join([*turning.get(label, []), *filter(None, [note])])
+            for label, note in zip(vocabulary.labels, said, strict=True)
+        ],
     }
     table = pd.DataFrame(columns, columns=list(DRIVER_COLUMNS))
     order = np.lexsort(

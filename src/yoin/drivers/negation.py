@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from yoin.drivers.japanese import tells
 from yoin.language import FUNCTION_WORDS, NEGATIONS
 
 SOFT, HARD = 1, 2  # what stands before a word: a comma or the like, or anything that ends a clause; 0: blanks only
@@ -26,8 +27,8 @@ _SEEN = frozenset("visible present shown included seen apparent evident there an
 _ABSENT = frozenset("absent missing lacking nonexistent".split())
 # "not only the face": an assertion in the form of a denial
 _NOT_A_DENIAL = frozenset("only just merely longer".split())
-_CJK_DENIAL = re.compile(r"^[がはもので]?(?:っ?て)?(?:は)?(?:なし|ない|なく|いない|いません|ありません|ません)")
-_CJK_LINKS = frozenset("が は も を の".split())
+_CJK_DENIAL = re.compile(r"^[がはもので]?(?:っ?て)?(?:は)?(?:なし|ない|なく|いない|いません|ありません|ません|ず$)")
+_CJK_LINKS = frozenset("が は も を の や と か で には では".split())
 _IDEOGRAM = re.compile(r"^[\u30a0-\u30ff\u3400-\u4dbf\u4e00-\u9fff々]+$")
 _REACH = 6  # words a denial reaches at most in one clause
 _ITEM = 4  # words an item of a denied list has at most
@@ -114,6 +115,10 @@ def _deny_back_cjk(words: Sequence[str], breaks: Sequence[int], negator: int, sc
         word = words[position]
         if _IDEOGRAM.match(word):
             scopes[position] = negator + 1
+        elif position == negator - 1 and word not in _CJK_LINKS:  # a verb: 写っていない, 笑っていない
+            scopes[position] = negator + 1
+            if not tells(word):
+                return
         elif word not in _CJK_LINKS:
             return
         if breaks[position]:

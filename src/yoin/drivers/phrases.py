@@ -20,9 +20,11 @@ from yoin.drivers.tokens import (
     is_number,
     normal,
 )
+from yoin.japanese import is_cjk
 from yoin.language import FUNCTION_WORDS, NEGATIONS, words
 
 LONGEST = 3
+NONE_OF_IT = "なし"  # ends a phrase that is denied, in Japanese
 QUANTITY_WORDS = frozenset("much many few several more most all little some".split())
 # Function words that tell two phrases apart: where a thing is.
 _PLACE = frozenset("above below under over behind out up down off".split())
@@ -106,7 +108,9 @@ def find_units(tokens: Tokens, min_rows: int) -> Found:
     return Found(tuple(units), np.concatenate(rows), tuple(starts))
 
 
-def find_given(tokens: Tokens, phrase: str, lemma_number: dict[str, int]) -> tuple[Unit, Places, Places]:
+def find_given(
+    tokens: Tokens, phrase: str, lemma_number: dict[str, int]
+) -> tuple[Unit, tuple[Places, ...], tuple[Places, ...]]:
     """The user's ``phrase`` wherever it stands: its unit, its places, and the places that deny it.
 
     A phrase that begins with a negation ("no text") is the denial of the rest. One with a negation further
@@ -118,25 +122,62 @@ def find_given(tokens: Tokens, phrase: str, lemma_number: dict[str, int]) -> tup
         spelled = spelled[1:]
         while len(spelled) > 1 and spelled[0] in FUNCTION_WORDS:  # "without any text"
             spelled = spelled[1:]
+    elif len(spelled) > 1 and spelled[-1] == NONE_OF_IT:
+        denied, spelled = True, spelled[:-1]
     unit = Unit(tuple(concept_lemma(word) for word in spelled), denied)
     literal = any(word in NEGATIONS for word in spelled)
-    numbers = [lemma_number.get(word, -2) for word in unit.lemmas]
+    if spelled and all(is_cjk(word[0]) for word in spelled):
+        asserted, denials = _written(tokens, "".join(spelled))
+    else:
+        found = _matched(tokens, [lemma_number.get(word, -2) for word in unit.lemmas])
+        if literal:
+            return unit, (found,), ()
+        asserted, denials = ((part,) for part in _by_scope(tokens, found))
+    return (unit, denials, ()) if denied else (unit, asserted, denials)
+
+
+def _matched(tokens: Tokens, numbers: list[int]) -> Places:
+    """Where words of these lemmas follow each other in one clause."""
     length, count = len(numbers), len(tokens.row)
-    nowhere = Places(np.empty(0, dtype=np.int64), max(length, 1))
     if not length or length > count or min(numbers) < 0:
-        return unit, nowhere, nowhere
+        return Places(np.empty(0, dtype=np.int64), max(length, 1))
     match = np.ones(count - length + 1, dtype=bool)
     lemma = tokens.lemma
     for offset, number in enumerate(numbers):
         match &= lemma[offset : offset + len(match)] == number
     match &= tokens.clause[: len(match)] == tokens.clause[length - 1 :]
-    first, last = np.flatnonzero(match), np.flatnonzero(match) + length - 1
-    if literal:
-        return unit, Places(first, length), nowhere
+    return Places(np.flatnonzero(match), length)
+
+
+def _by_scope(tokens: Tokens, places: Places) -> tuple[Places, Places]:
+    """Those places that are wholly asserted, and those that one denial covers."""
+    first, last = places.first, places.first + places.length - 1
     same = tokens.scope[first] == tokens.scope[last]
-    asserted = Places(first[same & (tokens.scope[first] < 0)], length)
-    denials = Places(first[same & (tokens.scope[first] >= 0)], length)
-    return (unit, denials, nowhere) if denied else (unit, asserted, denials)
+    return tuple(  # type: ignore[return-value]
+        Places(first[same & side], places.length) for side in (tokens.scope[first] < 0, tokens.scope[first] >= 0)
+    )
+
+
+def _written(tokens: Tokens, phrase: str) -> tuple[tuple[Places, ...], tuple[Places, ...]]:
+    """Where words without blanks between them make up ``phrase``, whichever way they are cut; one entry a length."""
+    whole = concept_lemma(phrase)
+    opening = np.flatnonzero([phrase.startswith(word) or concept_lemma(word) == whole for word in tokens.surfaces])
+    starts: dict[int, list[int]] = {}
+    for first in np.flatnonzero(np.isin(tokens.surface, opening)).tolist():
+        rest, at = phrase, first
+        while rest and at < len(tokens.row) and (at == first or tokens.glued[at]):
+            surface = tokens.surfaces[tokens.surface[at]]
+            if tokens.lemmas[tokens.lemma[at]] == concept_lemma(rest):  # another form of its last verb
+                rest = ""
+            elif rest.startswith(surface):
+                rest = rest[len(surface) :]
+            else:
+                break
+            at += 1
+        if not rest:
+            starts.setdefault(at - first, []).append(first)
+    sides = [_by_scope(tokens, Places(np.array(firsts, dtype=np.int64), length)) for length, firsts in starts.items()]
+    return tuple(side[0] for side in sides), tuple(side[1] for side in sides)
 
 
 def spans(tokens: Tokens, places: Places) -> tuple[Ints, Ints]:
@@ -148,7 +189,10 @@ def spans(tokens: Tokens, places: Places) -> tuple[Ints, Ints]:
         at, by = int(first[index]), int(negator[index])
         if by < at and all(tokens.surfaces[tokens.surface[w]] in FUNCTION_WORDS for w in range(by + 1, at)):
             start[index] = tokens.start[by]
-        elif by == at + places.length:
+        elif by >= at + places.length and all(
+            tokens.glued[w + 1] and not tokens.surface_parts[tokens.surface[w]] & ALONE
+            for w in range(at + places.length, by)
+        ):  # text is absent; 文字はない
             end[index] = tokens.end[by]
     return start, end
 
@@ -167,7 +211,9 @@ def spelling(tokens: Tokens, places: Places, unit: Unit) -> str:
         glued = tokens.glued[int(places.first[at]) : int(places.first[at]) + places.length]
         pieces = [tokens.surfaces[s] for s in form]
         best = pieces[0] + "".join(("" if g else " ") + p for g, p in zip(glued[1:], pieces[1:], strict=True))
-    return f"{_negator(tokens, places)} {best}" if unit.denied else best
+    if not unit.denied:
+        return best
+    return best + NONE_OF_IT if is_cjk(best[-1]) else f"{_negator(tokens, places)} {best}"
 
 
 def _negator(tokens: Tokens, places: Places) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 MANY_COPIES = 0.1  # the share of rows with a copy that is worth a word
 DOMINANT = 0.5  # the share of the weight that makes one source the voice of all
+MOST_NAMED = 5  # drivers in one sentence
 HEAVY = 0.1  # the share of the weight on one row
 _LETTERS = re.compile(r"[\W\d_]+")
 
@@ -37,6 +38,34 @@ def copies(media: pd.Series, captions: pd.Series) -> list[str]:
             "marks, with another image: near-duplicates, or a captioner that sees little. Intervals may be too short; "
             "name what they share with --group."
         )
+    return said
+
+
+def one_sided(drivers: pd.DataFrame, occurrences: pd.DataFrame, sources: dict[str, pd.Series]) -> list[str]:
+    """Sentences on significant drivers that stand mostly in the captions of one source, which is not most of the rows.
+
+    Args:
+        drivers: a table with `yoin.values.DRIVER_COLUMNS`.
+        occurrences: where the concepts stand, with `yoin.values.OCCURRENCE_COLUMNS`.
+        sources: by what they are called: labels by row_id, NA for none.
+    """
+    said = []
+    sold = drivers.loc[drivers["q"].astype(float) < 0.05, "concept"]
+    places = occurrences[~occurrences["negated"].astype(bool) & occurrences["concept"].isin(sold)]
+    rows_of = places.groupby("concept")["row_id"].unique()
+    for what, labels in sources.items():
+        overall = labels.value_counts(normalize=True)
+        leaning = []
+        for concept in sold:
+            mine = labels.reindex(rows_of.get(concept, [])).value_counts()
+            if len(mine) and mine.iloc[0] >= DOMINANT * mine.sum() > 0 and overall[mine.index[0]] < DOMINANT:
+                leaning.append(f"“{concept}” ({mine.iloc[0]} of {mine.sum()} captions, “{mine.index[0]}”)")
+        if leaning:
+            more = f" and {len(leaning) - MOST_NAMED} more" if len(leaning) > MOST_NAMED else ""
+            said.append(
+                f"Drivers that stand mostly in rows of one source by {what}: {', '.join(leaning[:MOST_NAMED])}{more}. "
+                "What goes with them may be that source’s own."
+            )
     return said
 
 

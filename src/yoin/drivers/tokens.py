@@ -11,8 +11,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from yoin.drivers import japanese
 from yoin.drivers.negation import HARD, SOFT, denial_scopes, denies
-from yoin.language import FUNCTION_WORDS, NEGATIONS, lemma, words
+from yoin.language import FUNCTION_WORDS, NEGATIONS, lemma
 
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
@@ -22,16 +23,16 @@ NUMBERS = {
     for value, group in enumerate(
         (
             "zero",
-            "one single",
-            "two pair double",
-            "three triple",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
+            "one single 一",
+            "two pair double 二",
+            "three triple 三",
+            "four 四",
+            "five 五",
+            "six 六",
+            "seven 七",
+            "eight 八",
+            "nine 九",
+            "ten 十",
         )
     )
     for word in group.split()
@@ -52,9 +53,8 @@ _TELLING = frozenset(
     "contain contains containing include includes including portray portrays illustrate illustrates".split()
 )
 
-_HIRAGANA = re.compile(r"^[\u3040-\u309f]+$")
+_HIRAGANA = re.compile(r"[\u3040-\u309f]")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
-_HIRAGANA_INSIDE = re.compile(r"[いなのたると]$")
 
 
 @lru_cache(maxsize=65536)
@@ -67,6 +67,8 @@ def normal(word: str) -> str:
 @lru_cache(maxsize=65536)
 def concept_lemma(word: str) -> str:
     """The lemma under which the normal form ``word`` is counted."""
+    if _HIRAGANA.search(word):
+        return japanese.stem(word)
     return word if word in _KEEP else lemma(word)
 
 
@@ -86,8 +88,10 @@ def parts(word: str) -> int:
         return 0
     if is_number(word) or word in QUANTITIES:
         return BEGIN | MIDDLE
-    if _HIRAGANA.match(word):
-        return MIDDLE if _HIRAGANA_INSIDE.search(word) else 0
+    if _HIRAGANA.search(word):
+        if word in japanese.LINKS:
+            return MIDDLE
+        return BEGIN | MIDDLE | END | ALONE if japanese.describes(word) and not denies(word) else 0
     if word in FUNCTION_WORDS or word in _LINKS or concept_lemma(word) in FUNCTION_WORDS:
         return MIDDLE
     if len(word) == 1 and not _CJK.match(word):
@@ -138,7 +142,7 @@ def tokenise(captions: Sequence[str]) -> Tokens:
 
     for row, caption in enumerate(captions):
         first, needs_look, before = len(rows), False, -1
-        for word in words(caption):
+        for word in japanese.caption_words(caption):
             number = surface_of.get(word.text)
             if number is None:
                 number = surface_of[word.text] = len(surfaces)

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from yoin.explanations.japanese import is_cjk, is_japanese, phrase_starts, word_starts
+from yoin.japanese import is_cjk, is_japanese, phrase_starts, word_starts
 from yoin.language import FUNCTION_WORDS, NEGATIONS, words
 
 MAX_PHRASE_WORDS = 5

@@ -7,6 +7,7 @@ never appear.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,7 @@ from pydantic import Field, JsonValue
 from yoin.report.bias import AuditSummary
 from yoin.report.explained import ExplanationsSummary
 from yoin.report.record import Count, Number, Plain, Record
-from yoin.report.sizes import NextTest
+from yoin.report.sizes import SIGNIFICANT, NextTest
 from yoin.report.trust import EpochSummary, LeakSummary, RecipeSummary, ReliabilitySummary, SeedSummary
 from yoin.values import Verdict
 
@@ -135,13 +136,56 @@ class SignalSummary(Record):
     reason: str
 
 
+class DriverInteraction(Record):
+    """A pair that interacts (q < 0.05): see `yoin.values.Drivers`; ``column`` is "" where the other is a concept.
+
+    Where ``turns``, the concept goes with more on one side of the other and with less on the other side.
+    """
+
+    concept: str
+    other: str
+    column: str = ""
+    n_both: Count
+    difference: Number
+    difference_low: Number = None
+    difference_high: Number = None
+    q: Number
+    with_other: Number
+    without_other: Number
+    turns: bool = False
+
+
 class DriversSummary(Record):
-    """How many concepts were tested and are significant (q < 0.05); see `yoin.values.Drivers`."""
+    """How many concepts were tested and are significant (q < 0.05); see `yoin.values.Drivers`.
+
+    ``pairs`` of two concepts, or of a concept and a part of another column, were tested for interaction, and
+    ``pairs_significant`` of them interact; ``interactions`` are those that are not about people's traits.
+    """
 
     tested: Count = 0
     significant: Count = 0
     uncovered: Number = None
     notes: tuple[str, ...] = ()
+    pairs: Count = 0
+    pairs_significant: Count = 0
+    interactions: tuple[DriverInteraction, ...] = ()
+
+
+def summarize_interactions(table: pd.DataFrame, apart: Collection[str] = ()) -> tuple[DriverInteraction, ...]:
+    """The significant pairs of ``table`` (`yoin.values.DRIVER_INTERACTION_COLUMNS`) without the concepts ``apart``.
+
+    A pair of concepts of which only the other one turns is told from that one's side.
+    """
+    found = []
+    for row in table[table["q"].astype(float) < SIGNIFICANT].to_dict("records"):
+        if row["concept"] in apart or (not row["column"] and row["other"] in apart):
+            continue
+        if row["turns"] == "other":
+            row |= {"concept": row["other"], "other": row["concept"], "with_other": row["other_with"],
+                    "without_other": row["other_without"]}  # fmt: skip
+        known = {str(name): value for name, value in row.items() if name in DriverInteraction.model_fields}
+        found.append(DriverInteraction.model_validate(known | {"turns": row["turns"] != ""}))
+    return tuple(found)
 
 
 class ChoiceSummary(Record):
