@@ -30,6 +30,7 @@ FILES = {
     "DRIVER_COLUMNS": "drivers.csv",
     "DRIVER_INTERACTION_COLUMNS": "driver_interactions.csv",
     "OCCURRENCE_COLUMNS": "concepts.parquet",
+    "CORRECTED_COLUMNS": "corrected.csv",
 }
 COMMANDS = typer.main.get_command(app).commands
 

@@ -27,6 +27,8 @@ JOINERS = {
     "audit",
     "brief",
     "score",
+    "label",
+    "own",
     "summarise",
     "estimate",
     "cli",

@@ -11,6 +11,7 @@ import yoin
 SIGNATURES = {
     "run": (
         "table", "metric", "image", "caption", "captions", "features", "group", "weight", "audit", "audit_words",
+        "concepts", "labels",
         "captioner", "model", "metric_kind", "loss", "seeds", "layer_decay", "tune", "image_rung",
         "track", "recipe", "recipe_fold", "recipe_mask", "recipe_last_epoch",
         "explain", "budget", "tolerance", "mask", "interactions", "sanity", "limit", "seed", "out", "sheet",
@@ -20,6 +21,10 @@ SIGNATURES = {
         "temperature", "top_p", "caption_seed", "max_output_tokens", "thinking", "media_resolution",
         "call_timeout", "call_retries",
         "rpm", "tpm", "rpd", "max_cost", "project", "location", "ask", "progress",
+    ),
+    "estimate_drivers": (
+        "captions", "metric", "features", "group", "weight", "media", "concepts", "extend", "labels", "attributions",
+        "embed", "options", "row_ids",
     ),
     "explain": ("predict", "texts", "budget", "tolerance", "mask", "seed", "progress"),
 }  # fmt: skip

@@ -18,12 +18,15 @@ from yoin.doctor import examine
 from yoin.errors import ConsentError, YoinError
 from yoin.estimate import estimate as forecast
 from yoin.flags import takes
+from yoin.label import make_sheet
 from yoin.options import (
     AuditOptions,
     CaptionOptions,
     CompareOptions,
+    ConceptOptions,
     ExplainOptions,
     FetchOptions,
+    LabelOptions,
     ModelOptions,
     RecipeOptions,
     RepeatOptions,
@@ -54,8 +57,9 @@ OutOption = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Th
 
 @app.command()
 @takes(
-    TableOptions, FetchOptions, RepeatOptions, ModelOptions, TrackOptions, RecipeOptions, ExplainOptions, AuditOptions
-)
+    TableOptions, FetchOptions, RepeatOptions, ModelOptions, TrackOptions, RecipeOptions, ExplainOptions, AuditOptions,
+    ConceptOptions,
+)  # fmt: skip
 def run(
     table: TableArgument,
     *,
@@ -81,6 +85,7 @@ def run(
 @app.command()
 @takes(
     TableOptions, FetchOptions, RepeatOptions, ModelOptions, TrackOptions, RecipeOptions, ExplainOptions, AuditOptions,
+    ConceptOptions,
     without=("caption",),
 )  # fmt: skip
 def estimate(table: TableArgument, *, folder: OutOption = None, as_json: JsonFlag = False, **given: Any) -> None:
@@ -119,9 +124,10 @@ def explain(study: StudyArgument, *, as_json: JsonFlag = False, quiet: QuietFlag
 
 
 @app.command()
-def drivers(study: StudyArgument, as_json: JsonFlag = False, quiet: QuietFlag = False) -> None:
+@takes(ConceptOptions)
+def drivers(study: StudyArgument, *, as_json: JsonFlag = False, quiet: QuietFlag = False, **given: Any) -> None:
     """Estimate the drivers of a study."""
-    _do_stage(study, "drivers", as_json, quiet)
+    _do_stage(study, "drivers", as_json, quiet, **given)
 
 
 @app.command()
@@ -209,6 +215,22 @@ def score(
             return score_new(study, path, ask=ask, progress=progress)
 
     terminal.show_scores(_with_consent(go, yes), as_json)
+
+
+@app.command()
+@takes(LabelOptions)
+def label(
+    study: StudyArgument,
+    *,
+    file: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="The sheet; a CSV file.")] = None,
+    captions: Annotated[bool, typer.Option("--captions", help="Show the captions: people then see with them.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Also over a sheet that is filled in.")] = False,
+    as_json: JsonFlag = False,
+    **given: Any,
+) -> None:
+    """Write a sheet on which people say which images show which concepts; give it to run or drivers as --labels."""
+    made = make_sheet(study, out=file, captions=captions, overwrite=overwrite, **given)
+    terminal.show_sheet(made, study, as_json)
 
 
 @app.command()

@@ -204,6 +204,20 @@ class AuditOptions(Options):
     audit_words: Path | None = option(None, "Words about people, added to the built-in ones.", "FILE")
 
 
+class ConceptOptions(Options):
+    """What people say: which concepts count, and which images show them."""
+
+    concepts: str | None = option(None, "Your own concepts, not those found; +FILE: beside them.", "[+]FILE")
+    labels: Path | None = option(None, "What people saw: a sheet of yoin label, filled in.", "FILE")
+
+
+class LabelOptions(SeedOptions):
+    """How large the sheet for people is."""
+
+    images: int = option(100, "Images to look at.", "N", ge=20)
+    top: int = option(10, "Concepts to look for: the first ones of the driver table.", "K", ge=1, le=100)
+
+
 class ReportOptions(Options):
     """How much the report shows."""
 
@@ -232,8 +246,9 @@ class Spec(Options):
 
 
 class RunOptions(
-    TableOptions, FetchOptions, RepeatOptions, ModelOptions, TrackOptions, RecipeOptions, ExplainOptions, AuditOptions
-):
+    TableOptions, FetchOptions, RepeatOptions, ModelOptions, TrackOptions, RecipeOptions, ExplainOptions, AuditOptions,
+    ConceptOptions,
+):  # fmt: skip
     """Everything ``yoin run`` was asked for, as stored in ``study.json``; each stage takes its part."""
 
     @property

@@ -17,6 +17,7 @@ from yoin.audit import checked_words
 from yoin.errors import UsageError, YoinError
 from yoin.files import digest, digest_code
 from yoin.options import Options, RunOptions, Spec
+from yoin.own import checked_concepts, checked_labels
 from yoin.stages import STAGES, Stage
 from yoin.study import Study, locked
 from yoin.values import MetricKind, Progress
@@ -48,6 +49,8 @@ def run(
     weight: str | None = None,
     audit: Sequence[str] = (),
     audit_words: str | Path | None = None,
+    concepts: str | Path | None = None,
+    labels: str | Path | None = None,
     captioner: str = "describe",
     model: str = "minilm",
     metric_kind: MetricKind | None = None,
@@ -119,6 +122,9 @@ def run(
         weight: a column of positive weights.
         audit: columns, such as the region, on whose groups the models' errors are compared.
         audit_words: a TOML file of words about people's traits, added to the built-in lists or in their place.
+        concepts: a file with your own concepts, one a line, instead of those found; with a ``+`` before its name they
+            stand beside those found.
+        labels: a sheet of ``yoin label`` that people filled in: lifts are corrected for what the captions get wrong.
         captioner: ``name[:model][@base_url]``.
         model: the top of the ladder: ``minilm``, ``bert:REPO_OR_DIR``, ``frozen`` or ``tfidf``.
         metric_kind: what kind of number the metric is; guessed by default.
@@ -192,7 +198,7 @@ def run(
     options = resolve(
         **{
             **given, "table": path, "features": names, "audit": audited, "captions": _found(captions),
-            "audit_words": checked_words(audit_words),
+            "audit_words": checked_words(audit_words), **_own(concepts=concepts, labels=labels),
         }
     )  # fmt: skip
     require_table(path)
@@ -206,7 +212,7 @@ def run_stage(study: str | Path, stage: str, *, progress: StageProgress = silent
         UsageError: an earlier stage has not been done, or wrong options.
     """
     opened = Study(study)
-    options = resolve(**{**opened.options.model_dump(), **changes})
+    options = resolve(**{**opened.options.model_dump(), **changes, **_own(**changes)})
     names = ("caption", "repeat") if stage == "caption" else (stage,)
     chosen = [one for one in STAGES if one.name in names]
     return _advance(opened.folder, options, chosen, progress)
@@ -269,6 +275,15 @@ def _found(captions: str | Path | None) -> Path | None:
     path = Path(captions).resolve()
     require_table(path)
     return path
+
+
+def _own(concepts: object = None, labels: object = None, **others: object) -> dict[str, object]:
+    """The files that are given of these two, read once and with absolute paths."""
+    given = {
+        "concepts": checked_concepts(concepts if isinstance(concepts, str | Path) else None),
+        "labels": checked_labels(labels if isinstance(labels, str | Path) else None),
+    }
+    return {name: path for name, path in given.items() if path is not None}
 
 
 def require_table(path: Path) -> None:

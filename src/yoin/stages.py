@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from yoin import registry, work
-from yoin.files import digest_file, digest_given
+from yoin.files import digest_file, digest_given, mark_of
 from yoin.options import Options, RunOptions
+from yoin.own import CORRECTED, EXTENDS, concepts_file
 from yoin.rows import image_stamps, who_chose_prompt
 from yoin.study import Study
 from yoin.values import Progress
@@ -109,14 +110,15 @@ STAGES = (
         reads=("table.parquet", "captions.parquet", "predictions.parquet", "explanations.parquet"),
         makes=(
             "drivers.csv", "drivers.parquet", "concepts.parquet", "driver_interactions.csv",
-            "driver_interactions.parquet",
+            "driver_interactions.parquet", *CORRECTED,  # these with labels
         ),
         options=RunOptions.for_drivers,
         code=("drivers",),
         work=work.drivers,
         outside=lambda study, options: [
             registry.missing("models", "frozen") is None, who_chose_prompt(study, options),
-            digest_given(options.audit_words),
+            digest_given(options.audit_words, options.labels, concepts_file(options.concepts)),
+            (options.concepts or "").startswith(EXTENDS),
         ],
     ),
     Stage(
@@ -135,6 +137,7 @@ STAGES = (
             who_chose_prompt(study, options),
             digest_given(options.audit_words),
             study.fingerprint(["caption_repeats.parquet"]) if "repeat" in study.seconds else None,
+            mark_of(study.folder / CORRECTED[1]),
         ],
     ),
 )  # fmt: skip

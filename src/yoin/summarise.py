@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, get_args
 
 from yoin.audit import audited
 from yoin.options import RunOptions
+from yoin.own import CORRECTED
 from yoin.rows import own_comparisons, who_chose_prompt
 from yoin.study import Study
 from yoin.values import CaptionStatus
@@ -16,7 +17,14 @@ from yoin.values import CaptionStatus
 if TYPE_CHECKING:
     import pandas as pd
 
-    from yoin.report.summary import ChoiceSummary, DriversSummary, MediaSummary, MissingSummary, Summary
+    from yoin.report.summary import (
+        ChoiceSummary,
+        DriversSummary,
+        LabelledSummary,
+        MediaSummary,
+        MissingSummary,
+        Summary,
+    )
 
 
 def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
@@ -67,6 +75,7 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
         leaks=tuple(trust.LeakSummary.model_validate(leak) for leak in fit["leaks"]),
         recipe=trust.RecipeSummary.model_validate(fit["recipe"]) if fit.get("recipe") else None,
         drivers=_drivers(study, apart),
+        labels=_labels(study),
         explanations=explained.ExplanationsSummary.model_validate(
             {**study.facts("explain"), **_accuracy(study), "model": fit["model"]}
         ),
@@ -83,6 +92,16 @@ def summarise(study: Study, options: RunOptions, rows: pd.DataFrame) -> Summary:
         options=options.model_dump(mode="json"),
         reproduce=command(options, study.folder),
     )
+
+
+def _labels(study: Study) -> tuple[LabelledSummary, ...]:
+    """The concepts that people labelled, and their corrected lifts."""
+    from yoin.report.summary import LabelledSummary
+
+    if not (study.folder / CORRECTED[1]).exists():
+        return ()
+    found = study.frame(CORRECTED[1])
+    return tuple(LabelledSummary.model_validate(one) for one in found.to_dict("records"))
 
 
 def _choice(study: Study, options: RunOptions) -> ChoiceSummary | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from yoin.compare import Comparison
     from yoin.demo import Recovery
     from yoin.estimate import Forecast
+    from yoin.label import Sheet
     from yoin.score import Scores
     from yoin.study import Study
 
@@ -266,6 +269,20 @@ def show_scores(found: Scores, as_json: bool) -> None:
                 out.print(f"  {side} it: {'; '.join(told)}", markup=False)
     if len(found.table) > _SHOWN_SCORES:
         out.print(f"and {len(found.table) - _SHOWN_SCORES:,} more in scores.csv")
+
+
+def show_sheet(made: Sheet, study: Path, as_json: bool) -> None:
+    """Print where the sheet is and what to do with it."""
+    if as_json:
+        out.print_json(json.dumps({**asdict(made), "path": str(made.path)}))
+        return
+    out.print(f"{made.images:,} of {made.among:,} images to look at: {made.path}", markup=False)
+    if not made.pictured:
+        out.print("This study has no images: find them by the row of the table.")
+    out.print(f"Write yes or no under each of: {', '.join(made.concepts)}", markup=False)
+    out.print("Leave a cell blank where nobody can tell. Then:")
+    out.print(f"  {shlex.join(['yoin', 'drivers', str(study), '--labels', str(made.path)])}", markup=False)
+    out.print(f"  {shlex.join(['yoin', 'report', str(study)])}", markup=False)
 
 
 def show_brief(found: Brief, as_json: bool) -> None:

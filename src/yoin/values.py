@@ -64,7 +64,11 @@ DRIVER_INTERACTION_COLUMNS = (
     "concept", "other", "column", "n_both", "difference", "difference_low", "difference_high", "p", "q",
     "with_other", "without_other", "other_with", "other_without", "turns",
 )  # fmt: skip
-OCCURRENCE_COLUMNS = ("row_id", "concept", "start", "end", "negated")
+OCCURRENCE_COLUMNS = ("row_id", "concept", "start", "end", "negated", "concept_id")
+CORRECTED_COLUMNS = (
+    "concept", "concept_id", "yes", "no", "sensitivity", "specificity", "kappa", "lift", "lift_low", "lift_high",
+    "corrected", "corrected_low", "corrected_high", "note",
+)  # fmt: skip
 
 
 def silent(done: int, total: int, note: str) -> None:
@@ -372,6 +376,8 @@ class Drivers:
     ``interactions`` (`DRIVER_INTERACTION_COLUMNS`) has a row for each pair of concepts, and of a concept and a part of
     another column, that was tested. ``tested`` concepts had a p, ``significant`` of them have q < 0.05. ``uncovered``
     is the share (0 to 1) of the total |SHAP| on words that belong to no listed concept; NaN without attributions.
+    ``ids`` gives each concept's id, which rests on its name alone; ``corrected`` (`CORRECTED_COLUMNS`) is there where
+    people labelled some images.
     """
 
     table: pd.DataFrame
@@ -381,3 +387,5 @@ class Drivers:
     significant: int
     uncovered: float = float("nan")
     notes: tuple[str, ...] = field(default=())
+    ids: Mapping[str, str] = field(default_factory=dict)
+    corrected: pd.DataFrame | None = None

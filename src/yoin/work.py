@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from yoin.errors import TableError, UsageError
 from yoin.files import digest_file
 from yoin.options import RunOptions
+from yoin.own import CORRECTED, labels_of, own_concepts, read_labels
 from yoin.rows import analysed, duplicates, features_of, labels, table_rows, weight_of
 from yoin.study import Study
 from yoin.summarise import summarise
@@ -305,6 +306,8 @@ def drivers(study: Study, options: RunOptions, key: str, progress: Progress) -> 
     from yoin.drivers.mentions import load_lexicon, set_apart
 
     rows = analysed(study, options)
+    concepts, extend = own_concepts(options.concepts)
+    labels, said = (None, []) if options.labels is None else labels_of(read_labels(options.labels), rows["media_id"])
     folds = study.predictions.drop_duplicates("row_id").set_index("row_id")["fold"]
     explained = study.explanations  # perhaps from before the prompts were compared
     found = drivers.estimate_drivers(
@@ -314,6 +317,9 @@ def drivers(study: Study, options: RunOptions, key: str, progress: Progress) -> 
         group=rows["group"] if options.group else None,
         weight=rows.get("weight"),
         media=table.blocks(duplicates(rows, options)).tolist(),
+        concepts=concepts,
+        extend=extend,
+        labels=labels,
         attributions=explained[explained["row_id"].isin(rows.index)].join(folds, on="row_id"),
         options=options.for_drivers(),
     )
@@ -323,11 +329,18 @@ def drivers(study: Study, options: RunOptions, key: str, progress: Progress) -> 
     study.write_frame("concepts.parquet", found.occurrences)
     study.write_frame("driver_interactions.parquet", found.interactions)
     study.write_csv("driver_interactions.csv", found.interactions)
+    if found.corrected is None:
+        for name in CORRECTED:
+            (study.folder / name).unlink(missing_ok=True)
+    else:
+        study.write_csv(CORRECTED[0], found.corrected)
+        study.write_frame(CORRECTED[1], found.corrected)
     return {
         "tested": found.tested,
         "significant": found.significant,
         "uncovered": found.uncovered,
-        "notes": list(found.notes),
+        "notes": [*found.notes, *said],
+        "ids": dict(found.ids),
     }
 
 

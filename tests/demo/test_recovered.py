@@ -34,7 +34,7 @@ def table(*rows: dict[str, object]) -> pd.DataFrame:
 
 def said(**rows_of: object) -> pd.DataFrame:
     records = [
-        (int(row), concept.replace("_", " "), 0, 5, False)
+        (int(row), concept.replace("_", " "), 0, 5, False, concept)
         for concept, rows in rows_of.items()
         for row in np.asarray(rows)
     ]

@@ -140,7 +140,7 @@ def test_one_heading_leads_and_every_reference_has_its_element(page: Page) -> No
 
 def test_sections_stand_in_order(page: Page) -> None:
     sections = [str(each["id"]) for each in page.elements_named("section") if "id" in each]
-    assert sections == ["verdict", "models", "drivers", "images", "bias", "left-out", "table", "more", "how"]
+    assert sections == ["verdict", "models", "drivers", "labels", "images", "bias", "left-out", "table", "more", "how"]
 
 
 def test_without_a_signal_the_drivers_are_grey_and_say_why(folder: Path) -> None:

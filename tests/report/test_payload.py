@@ -24,7 +24,7 @@ def row(
 
 
 def occurrences(*found: tuple[int, str, int, int, bool]) -> pd.DataFrame:
-    return pd.DataFrame(found, columns=list(OCCURRENCE_COLUMNS))
+    return pd.DataFrame([(*one, one[1]) for one in found], columns=list(OCCURRENCE_COLUMNS))
 
 
 def test_a_mention_under_a_negation_does_not_count() -> None:

@@ -25,8 +25,8 @@ class Concepts:
     """Concepts and where they stand.
 
     ``present`` is 1 where a caption asserts the concept, shape (captions, concepts); ``occurrences`` has
-    `yoin.values.OCCURRENCE_COLUMNS` with the caption's position as row_id; ``supported`` marks the concepts with
-    enough captions and groups on either side.
+    `yoin.values.OCCURRENCE_COLUMNS` but the id, with the caption's position as row_id; ``supported`` marks the
+    concepts with enough captions and groups on either side.
     """
 
     labels: tuple[str, ...]
@@ -358,5 +358,5 @@ def _occurrences(
             "end": end[kept],
             "negated": negated[kept] > 0,
         },
-        columns=list(OCCURRENCE_COLUMNS),
+        columns=[name for name in OCCURRENCE_COLUMNS if name != "concept_id"],
     )

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from yoin import encoder
+from yoin.drivers.answers import check_answers, corrected_lifts
 from yoin.drivers.attribution import Attribution, attribute, check_attributions, no_attribution
 from yoin.drivers.calibrate import calibrated
 from yoin.drivers.concepts import Concepts, find_concepts, given_concepts
@@ -28,6 +29,7 @@ from yoin.drivers.notes import concept_notes
 from yoin.drivers.nuisance import cross_fitted
 from yoin.drivers.robust import Estimates, Floats, Ints
 from yoin.drivers.unique import nesting, unique
+from yoin.drivers.vocabulary import beside, concept_ids
 from yoin.errors import UsageError
 from yoin.features import FeatureEncoder, Part
 from yoin.options import DriverOptions
@@ -58,6 +60,8 @@ def estimate_drivers(
     weight: Sequence[float] | pd.Series | None = None,
     media: Sequence[Hashable] | pd.Series | None = None,
     concepts: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+    extend: bool = False,
+    labels: pd.DataFrame | None = None,
     attributions: pd.DataFrame | None = None,
     embed: Embed | Literal["installed"] | None = "installed",
     options: DriverOptions | None = None,
@@ -74,7 +78,11 @@ def estimate_drivers(
         group: labels of rows that belong together, such as the campaign: they are counted as dependent.
         weight: how much each row counts, such as impressions; rows of weight zero are left out.
         media: labels of the rows' media: rows that share one are counted as dependent, as in a group.
-        concepts: phrases, or concepts with their phrases, instead of those found in the captions.
+        concepts: phrases, or concepts with their phrases, instead of those found in the captions; choose them without
+            a look at the metric.
+        extend: let ``concepts`` stand beside those found in the captions, not in their place.
+        labels: what people saw in a sample of the images: a column a concept with true, false or blank, ``chance`` with
+            which each row came into the sample (left out: the same for all), and ``row_id`` (left out: the index).
         attributions: out-of-fold explanations with `yoin.values.EXPLANATION_COLUMNS` and ``fold``.
         embed: a text encoder, with which phrases that mean the same are merged; by default the embedded one where it
             is installed. None merges by words alone.
@@ -87,25 +95,23 @@ def estimate_drivers(
         size of the effect), then the others by p; where the concepts stand in the captions; and which of them hang on
         each other, or on another column.
         ``opportunity`` is importance/100 x (1 - prevalence) for a concept that goes with a higher metric, and
-        -importance/100 x prevalence for one that goes with a lower one.
+        -importance/100 x prevalence for one that goes with a lower one. With ``labels``, ``corrected`` has the lifts
+        of these concepts corrected for what the captions get wrong; see `yoin.drivers.corrected`.
 
     Raises:
         UsageError: lengths differ, an entry is not usable, the metric is the same in every row, or no row is left.
     """
     options = options or DriverOptions()
     rows = _rows(captions, metric, features, group, weight, media, row_ids)
-    explained = None
+    explained = answers = None
+    all_ids = row_ids_of(captions, row_ids, len(captions))
+    if labels is not None:
+        answers = check_answers(labels, all_ids)
     if attributions is not None:
-        all_ids = row_ids_of(captions, row_ids, len(captions))
         lengths = pd.Series([len(text) for text in texts_of(captions)[0]], index=all_ids)
         explained = check_attributions(attributions, lengths)
 
-    if concepts is None:
-        merge = (encoder.embed if encoder.installed() else None) if embed == "installed" else embed
-        reads = encoder.reads if merge is encoder.embed else (lambda text: True)
-        vocabulary = find_concepts(rows.texts, options, clusters=rows.clusters, embed=merge, reads=reads)
-    else:
-        vocabulary = given_concepts(rows.texts, concepts, options, clusters=rows.clusters)
+    vocabulary = _vocabulary(rows, concepts, extend, embed, options)
     notes = [*rows.notes, *vocabulary.notes]
     count = len(vocabulary.labels)
     if not count:
@@ -140,9 +146,17 @@ def estimate_drivers(
     turning = interaction_notes(pairs)
     notes.extend(turning.pop("", []))
     table = _table(vocabulary, lift, net, own, p, q, shares, rows, options, turning)
+    ids = dict(zip(vocabulary.labels, concept_ids(vocabulary.labels), strict=True))
     occurrences = vocabulary.occurrences.assign(
-        row_id=rows.row_ids[vocabulary.occurrences["row_id"].to_numpy(dtype=int)]
+        row_id=rows.row_ids[vocabulary.occurrences["row_id"].to_numpy(dtype=int)],
+        concept_id=vocabulary.occurrences["concept"].map(ids).astype("str"),
     )
+    corrected = None
+    if answers is not None:
+        corrected, said = corrected_lifts(
+            answers, vocabulary, lift, rows.y, rows.row_ids, weight=rows.weight, units=rows.clusters
+        )
+        notes.extend(said)
     return Drivers(
         table=table,
         occurrences=occurrences,
@@ -151,7 +165,26 @@ def estimate_drivers(
         significant=int((q < SIGNIFICANT).sum()),
         uncovered=shares.uncovered,
         notes=tuple(notes),
+        ids={concept: ids[concept] for concept in table["concept"]},
+        corrected=corrected,
     )
+
+
+def _vocabulary(
+    rows: _Rows,
+    concepts: Sequence[str] | Mapping[str, Sequence[str]] | None,
+    extend: bool,
+    embed: Embed | Literal["installed"] | None,
+    options: DriverOptions,
+) -> Concepts:
+    """The concepts to test: the user's own, those found, or both."""
+    own = None if concepts is None else given_concepts(rows.texts, concepts, options, clusters=rows.clusters)
+    if own is not None and not extend:
+        return own
+    merge = (encoder.embed if encoder.installed() else None) if embed == "installed" else embed
+    reads = encoder.reads if merge is encoder.embed else (lambda text: True)
+    found = find_concepts(rows.texts, options, clusters=rows.clusters, embed=merge, reads=reads)
+    return found if own is None else beside(own, found, options.max_concepts)
 
 
 def _rows(

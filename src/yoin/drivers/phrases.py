@@ -108,14 +108,14 @@ def find_units(tokens: Tokens, min_rows: int) -> Found:
     return Found(tuple(units), np.concatenate(rows), tuple(starts))
 
 
-def find_given(
-    tokens: Tokens, phrase: str, lemma_number: dict[str, int]
-) -> tuple[Unit, tuple[Places, ...], tuple[Places, ...]]:
-    """The user's ``phrase`` wherever it stands: its unit, its places, and the places that deny it.
+def given_unit(phrase: str) -> tuple[Unit, bool]:
+    """The user's ``phrase`` as a unit, and whether it has a negation inside; without words in it, without lemmas."""
+    spelled, denied = _spelled(phrase)
+    return Unit(tuple(concept_lemma(word) for word in spelled), denied), any(word in NEGATIONS for word in spelled)
 
-    A phrase that begins with a negation ("no text") is the denial of the rest. One with a negation further
-    inside ("man without hat") is matched word by word. No words in it: a unit without lemmas.
-    """
+
+def _spelled(phrase: str) -> tuple[list[str], bool]:
+    """The words of the user's ``phrase`` but those that deny the rest of it, and whether there are such."""
     spelled = [normal(word.text) for word in words(phrase)]
     denied = len(spelled) > 1 and spelled[0] in NEGATIONS
     if denied:
@@ -124,8 +124,18 @@ def find_given(
             spelled = spelled[1:]
     elif len(spelled) > 1 and spelled[-1] == NONE_OF_IT:
         denied, spelled = True, spelled[:-1]
-    unit = Unit(tuple(concept_lemma(word) for word in spelled), denied)
-    literal = any(word in NEGATIONS for word in spelled)
+    return spelled, denied
+
+
+def find_given(
+    tokens: Tokens, phrase: str, lemma_number: dict[str, int]
+) -> tuple[Unit, tuple[Places, ...], tuple[Places, ...]]:
+    """The user's ``phrase`` wherever it stands: its unit, its places, and the places that deny it.
+
+    A phrase that begins with a negation ("no text") is the denial of the rest. One with a negation further
+    inside ("man without hat") is matched word by word. No words in it: a unit without lemmas.
+    """
+    (unit, literal), (spelled, denied) = given_unit(phrase), _spelled(phrase)
     if spelled and all(is_cjk(word[0]) for word in spelled):
         asserted, denials = _written(tokens, "".join(spelled))
     else:

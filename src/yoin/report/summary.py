@@ -160,6 +160,7 @@ class DriversSummary(Record):
 
     ``pairs`` of two concepts, or of a concept and a part of another column, were tested for interaction, and
     ``pairs_significant`` of them interact; ``interactions`` are those that are not about people's traits.
+    ``ids`` gives each concept's id, which is the same in every study that has a concept of this name.
     """
 
     tested: Count = 0
@@ -169,6 +170,7 @@ class DriversSummary(Record):
     pairs: Count = 0
     pairs_significant: Count = 0
     interactions: tuple[DriverInteraction, ...] = ()
+    ids: dict[str, str] = Field(default={})
 
 
 def summarize_interactions(table: pd.DataFrame, apart: Collection[str] = ()) -> tuple[DriverInteraction, ...]:
@@ -186,6 +188,29 @@ def summarize_interactions(table: pd.DataFrame, apart: Collection[str] = ()) -> 
         known = {str(name): value for name, value in row.items() if name in DriverInteraction.model_fields}
         found.append(DriverInteraction.model_validate(known | {"turns": row["turns"] != ""}))
     return tuple(found)
+
+
+class LabelledSummary(Record):
+    """A concept that people labelled on a sample of the images; see `yoin.drivers.corrected.Corrected`.
+
+    ``yes`` and ``no`` count labelled rows. ``lift`` is that of the captions, ``corrected`` what it is once their errors
+    are accounted for, each with its 95% interval; ``note`` says why there is none.
+    """
+
+    concept: str
+    concept_id: str
+    yes: Count
+    no: Count
+    sensitivity: Number = None
+    specificity: Number = None
+    kappa: Number = None
+    lift: Number = None
+    lift_low: Number = None
+    lift_high: Number = None
+    corrected: Number = None
+    corrected_low: Number = None
+    corrected_high: Number = None
+    note: str = ""
 
 
 class ChoiceSummary(Record):
@@ -252,6 +277,7 @@ class Summary(Record):
     leaks: tuple[LeakSummary, ...] = ()
     recipe: RecipeSummary | None = None
     drivers: DriversSummary = DriversSummary()
+    labels: tuple[LabelledSummary, ...] = ()
     explanations: ExplanationsSummary = ExplanationsSummary()
     missing: MissingSummary | None = None
     audit: AuditSummary = AuditSummary()
