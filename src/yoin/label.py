@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """A sheet that was written: ``images`` of the ``among`` ones of the study, and the concepts to look for."""
+    """A sheet that was written: ``images`` of the ``among`` ones of the study, and the concepts to look for.
+
+    ``rare`` are those of them that too few captions of these images name, or do not name, for a correction.
+    """
 
     path: Path
     images: int
     among: int
     concepts: tuple[str, ...]
+    rare: tuple[str, ...]
     pictured: bool
 
 
@@ -61,6 +65,7 @@ def make_sheet(
 
     from yoin import media
     from yoin.drivers import sampling
+    from yoin.drivers.corrected import FEWEST_ANSWERS
 
     options = checked(LabelOptions, **given)
     opened = Study(study)
@@ -79,7 +84,7 @@ def make_sheet(
     for concept, row_ids in named.groupby("concept")["row_id"]:
         said.loc[units.loc[row_ids.unique()].unique(), concept] = 1.0
     chance = sampling.chances(said.to_numpy(), options.images)
-    drawn = np.flatnonzero(sampling.draw(chance, options.seed))
+    drawn = np.flatnonzero(sampling.draw(said.to_numpy(), chance, options.seed))
     drawn = np.random.default_rng(options.seed).permutation(drawn)
     ids = first.index[drawn]
     columns: dict[str, object] = {ROW: ids + 1}
@@ -91,8 +96,15 @@ def make_sheet(
         columns[CAPTION] = rows.loc[ids, "caption"].to_numpy()
     sheet = pd.DataFrame({**columns, **{f"{SHOWS} {concept}": "" for concept in concepts}})
     _write(path, sheet)
+    held = said.iloc[drawn].sum()
+    few = np.minimum(held, len(drawn) - held) < FEWEST_ANSWERS
     return Sheet(
-        path=path, images=len(drawn), among=len(first), concepts=tuple(concepts), pictured=bool(kept.options.image)
+        path=path,
+        images=len(drawn),
+        among=len(first),
+        concepts=tuple(concepts),
+        rare=tuple(held.index[few]),
+        pictured=bool(kept.options.image),
     )
 
 

@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from yoin.amounts import dollars
+from yoin.own import CORRECTED
 from yoin.pipeline import StageProgress, silent
 from yoin.preview import Preview
 
@@ -81,6 +82,8 @@ def show_stage(study: Study, stage: str, as_json: bool) -> None:
             f" ({told['gain_low']:.3f} to {told['gain_high']:.3f}).",
             markup=False,
         )
+    if stage == "drivers" and study.options.labels:
+        out.print(f"Corrected by what people saw: {study.folder / CORRECTED[0]}", markup=False)
     if stage == "explain" and facts.get("sanity"):
         sanity = facts["sanity"]
         told = "differently, as it should" if sanity["passed"] else "much the same: do not believe these explanations"
@@ -280,6 +283,9 @@ def show_sheet(made: Sheet, study: Path, as_json: bool) -> None:
     if not made.pictured:
         out.print("This study has no images: find them by the row of the table.")
     out.print(f"Write yes or no under each of: {', '.join(made.concepts)}", markup=False)
+    if made.rare:
+        few = ", ".join(made.rare)
+        out.print(f"Too few captions of these images tell {few} apart: --images more or --top fewer", markup=False)
     out.print("Leave a cell blank where nobody can tell. Then:")
     out.print(f"  {shlex.join(['yoin', 'drivers', str(study), '--labels', str(made.path)])}", markup=False)
     out.print(f"  {shlex.join(['yoin', 'report', str(study)])}", markup=False)

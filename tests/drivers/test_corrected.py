@@ -35,7 +35,7 @@ def test_the_corrected_interval_covers_what_the_captions_attenuate(
     for seed in range(sets):
         metric, said, shows = planted(rng, 1000, missed, invented)
         chance = chances(said, 100)
-        drawn = draw(chance, seed)
+        drawn = draw(said, chance, seed)
         found = correct(metric, said[:, 0], np.where(drawn, shows[:, 0], np.nan), chance)
         covered.append(found.low <= TRUTH <= found.high)
         lifts.append(found.lift)
@@ -55,7 +55,7 @@ def test_errors_that_go_with_the_metric_are_corrected_too() -> None:
         metric, shows = rng.normal(size=1000), rng.random(1000) < 0.3
         said = np.where(rng.random(1000) < 0.15 + 0.15 * np.sign(metric), True, shows).astype(float)
         chance = chances(said[:, None], 100)
-        found = correct(metric, said, np.where(draw(chance, seed), shows, np.nan), chance)
+        found = correct(metric, said, np.where(draw(said[:, None], chance, seed), shows, np.nan), chance)
         covered += found.low <= 0 <= found.high
         naive.append(metric[said > 0].mean() - metric[said == 0].mean())
     assert np.mean(naive) > 0.3
@@ -99,7 +99,7 @@ def test_rows_that_belong_together_count_as_such() -> None:
     assert thrice.lift == pytest.approx(once.lift)
     assert thrice.high - thrice.low == pytest.approx(once.high - once.low, rel=0.05)
     grouped = correct(metric, said[:, 0], answer, np.full(300, 0.3), units=np.arange(300) % 4)
-    assert grouped.reason == "there are too few independent groups"
+    assert grouped.reason == "the answers are for too few independent groups"
 
 
 def test_too_few_answers_give_none() -> None:
@@ -109,6 +109,8 @@ def test_too_few_answers_give_none() -> None:
     assert correct(metric, said, answer, chance).reason == "only 0 answers are yes"
     answer = np.where(said > 0, 1.0, np.nan)
     assert correct(metric, said, answer, chance).reason == "only 0 answers are no"
+    some = np.where(np.arange(60) % 12 < 2, 1.0, 0.0)
+    assert correct(metric, said, some, chance).reason == "only about 10 rows show it"
     answer[:: 60 // FEWEST_ANSWERS] = 0.0
     answer[-2::-2] = np.nan
     answer[[1, 3, 5, 7, 9]] = 0.0
@@ -124,22 +126,24 @@ def test_chances_add_up_and_rare_concepts_get_their_images() -> None:
     assert chance.sum() == pytest.approx(100)
     assert (chance > 0).all()
     assert (chance <= 1).all()
-    assert (chance @ said[:, :2] > 6).all()  # an even draw: 1 and 3
-    assert chance @ (1 - said[:, 4]) > 6
+    assert (chance @ said[:, :2] > 8).all()  # an even draw: 1 and 3
+    assert chance @ (1 - said[:, 4]) > 8
     assert chances(np.zeros((50, 0)), 20) == pytest.approx(np.full(50, 0.4))
     assert chances(said, 2000).tolist() == [1.0] * 2000
 
 
 def test_images_are_drawn_with_their_chances() -> None:
-    chance = chances((np.arange(60) < 6)[:, None].astype(float), 20)
+    said = np.stack([np.arange(60) < 6, np.arange(60) % 2 == 0], axis=1).astype(float)
+    chance = chances(said, 20)
     times = np.zeros(60)
     for seed in range(2000):
-        drawn = draw(chance, seed)
+        drawn = draw(said, chance, seed)
         assert drawn.sum() == 20
+        assert abs(said[drawn, 0].sum() - chance @ said[:, 0]) < 1
         times += drawn
     assert np.abs(times / 2000 - chance).max() < 4 * np.sqrt(0.25 / 2000)
-    np.testing.assert_array_equal(draw(chance, 5), draw(chance, 5))
-    assert draw(np.ones(7), 0).all()
+    np.testing.assert_array_equal(draw(said, chance, 5), draw(said, chance, 5))
+    assert draw(np.zeros((7, 0)), np.ones(7), 0).all()
 
 
 def labelled(rows: int = 300) -> tuple[list[str], np.ndarray, pd.DataFrame]:

@@ -67,6 +67,7 @@ def corrected_lifts(
     *,
     weight: Floats | None,
     units: Ints | None,
+    min_rows: int,
 ) -> tuple[pd.DataFrame, list[str]]:
     """The concepts that people answered about, with `yoin.values.CORRECTED_COLUMNS`, and what else there is to say.
 
@@ -78,6 +79,7 @@ def corrected_lifts(
         row_ids: of the rows.
         weight: positive, shape (rows,); None for equal weights.
         units: numbers of the clusters; None for independent rows.
+        min_rows: the least rows on either side.
     """
     ids = concept_ids(vocabulary.labels)
     by_id = {concept_id: k for k, concept_id in enumerate(ids)}
@@ -92,7 +94,9 @@ def corrected_lifts(
             notes.append(f"there are labels for “{name}”, which is not among the concepts")
             continue
         said = vocabulary.present[:, [k]].toarray()[:, 0]
-        found = correct(y, said, aligned[name].to_numpy(dtype=np.float64), chance, weight=weight, units=units)
+        found = correct(
+            y, said, aligned[name].to_numpy(dtype=np.float64), chance, weight=weight, units=units, min_rows=min_rows
+        )
         rows.append(
             {
                 "concept": vocabulary.labels[k], "concept_id": ids[k], "yes": found.yes, "no": found.no,

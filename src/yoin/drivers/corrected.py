@@ -21,11 +21,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t
 
-from yoin.drivers.effects import FEWEST_DF
 from yoin.drivers.robust import Floats, Ints
 from yoin.drivers.tokens import Bools
 
 FEWEST_ANSWERS = 5  # with yes, with no, and on either side of the captions
+FEWEST_GROUPS = 10
+_BLIND = 3.0
 _TINY = 1e-6
 
 
@@ -50,7 +51,14 @@ class Corrected:
 
 
 def correct(
-    y: Floats, said: Floats, answer: Floats, chance: Floats, *, weight: Floats | None = None, units: Ints | None = None
+    y: Floats,
+    said: Floats,
+    answer: Floats,
+    chance: Floats,
+    *,
+    weight: Floats | None = None,
+    units: Ints | None = None,
+    min_rows: int = 20,
 ) -> Corrected:
     """The lift of one concept, corrected by the answers.
 
@@ -61,6 +69,7 @@ def correct(
         chance: the chance with which the row came into the sample, above 0 and up to 1; read where there is an answer.
         weight: positive, shape (rows,); None for equal weights.
         units: numbers of the clusters (which keep together what was sampled together); None for independent rows.
+        min_rows: the least rows that show it by the estimate, and that do not.
 
     Returns:
         The correction; a side of the captions of which a few answers are blank counts as if these were so by chance.
@@ -72,8 +81,8 @@ def correct(
     if min(yes, no) < FEWEST_ANSWERS:
         which = "yes" if yes <= no else "no"
         return Corrected(yes, no, reason=f"only {min(yes, no)} answers are {which}")
-    if units is not None and int(units.max()) < FEWEST_ANSWERS:
-        return Corrected(yes, no, reason="there are too few independent groups")
+    if units is not None and len(np.unique(units[asked])) < FEWEST_GROUPS:
+        return Corrected(yes, no, reason="the answers are for too few independent groups")
     for side, word in zip(sides, ("do not name it", "name it"), strict=True):
         if side.any() and (side & asked).sum() < FEWEST_ANSWERS:
             return Corrected(yes, no, reason=f"only {(side & asked).sum()} answers are for captions that {word}")
@@ -89,10 +98,14 @@ def correct(
     miss = np.where(asked, answer - share, 0.0)
     total, with_it = float(w.sum()), float(w @ share)
     rate = with_it / total
+    fewer, what = min((rate, "show it"), (1 - rate, "do not show it"))
+    if fewer * len(y) < min_rows:
+        return Corrected(yes, no, reason=f"only about {fewer * len(y):.0f} rows {what}")
     sum_with = float((w * share) @ y + (scaled * miss) @ y)
     mean_with, mean_without = sum_with / with_it, (float(w @ y) - sum_with) / (total - with_it)
-    error, df = _error(y, share, scaled, miss, sides, (mean_with, mean_without, rate), w, units)
-    margin = float(t.ppf(0.975, df)) * error
+    error = _error(y, share, scaled, miss, sides, (mean_with, mean_without, rate), w, units)
+    labelled = int(asked.sum()) if units is None else len(np.unique(units[asked]))
+    margin = float(t.ppf(0.975, labelled - 2)) * error
     named = float(w @ (said * share))
     sensitivity = named / with_it
     specificity = float(w @ ((1 - said) * (1 - share))) / (total - with_it)
@@ -102,8 +115,8 @@ def correct(
     return Corrected(
         yes,
         no,
-        sensitivity=sensitivity,
-        specificity=specificity,
+        sensitivity=min(sensitivity, 1.0),  # but for rounding
+        specificity=min(specificity, 1.0),
         kappa=(agrees - chance_agrees) / (1 - chance_agrees),
         lift=mean_with - mean_without,
         low=mean_with - mean_without - margin,
@@ -120,16 +133,17 @@ def _error(
     means: tuple[float, float, float],
     w: Floats,
     units: Ints | None,
-) -> tuple[float, float]:
-    """The corrected lift's standard error, and its degrees of freedom.
+) -> float:
+    """The corrected lift's standard error: robust, from the influence of each row, the labelled ones as in a jackknife.
 
-    From the influence of each row on the estimate, the labelled ones as in a jackknife. Few answers that contradict
-    captions carry most of it: the degrees of freedom are those by which the squares' own spread is matched
-    (Satterthwaite 1946), so that few large ones count as few.
+    Most of it hangs on the few answers that contradict captions, too few to tell how large it is where the metric is
+    skewed. So each side's part is drawn towards what it would be if errors were blind to the metric, for which every
+    row of the side tells: as if `_BLIND` further answers that contradict said so.
     """
     with_it, without, rate = means
     gain = (y - with_it) / rate + (y - without) / (1 - rate)  # what a row more with it does to the lift
     influence = w * (share * (y - with_it) / rate - (1 - share) * (y - without) / (1 - rate))
+    drawn = 0.0
     for side in sides:
         here = side & (scaled > 0)
         if not here.any():
@@ -137,10 +151,14 @@ def _error(
         lever = scaled[here] / w[side].sum()
         level = gain[here] - lever @ gain[here] + float(np.average(gain[side], weights=w[side]))
         tilt = float(lever @ (miss[here] * level))  # how the answers go with the metric, beyond their share
+        left = scaled[here] / np.maximum(1 - lever, _TINY)
+        own = left * (miss[here] * level - tilt)
         influence[side] += w[side] * tilt
-        influence[here] += scaled[here] * (miss[here] * level - tilt) / np.maximum(1 - lever, _TINY)
+        influence[here] += own
+        m, contradict = float(share[side][0]), min((miss[here] > 0).sum(), (miss[here] < 0).sum())
+        blind = m * (1 - m) * float(np.average(gain[side] ** 2, weights=w[side])) * float(left @ left)
+        drawn += _BLIND / (contradict + _BLIND) * (blind - float(own @ own))
     squares = (influence if units is None else np.bincount(units, influence)) ** 2
-    count, total = len(squares), float(squares.sum())
-    spread = float(squares @ squares) - total**2 / count
-    df = 2.0 * total**2 / spread if spread > 0 else count - 1.0
-    return float(np.sqrt(total * count / max(count - 1, 1))) / float(w.sum()), min(max(df, FEWEST_DF), count - 1.0)
+    total = float(squares.sum())
+    total = max(total + drawn, total / 2)  # what rows of a cluster share may be negative, and is not drawn
+    return float(np.sqrt(total * len(squares) / (len(squares) - 1))) / float(w.sum())

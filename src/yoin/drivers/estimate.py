@@ -154,7 +154,14 @@ def estimate_drivers(
     corrected = None
     if answers is not None:
         corrected, said = corrected_lifts(
-            answers, vocabulary, lift, rows.y, rows.row_ids, weight=rows.weight, units=rows.clusters
+            answers,
+            vocabulary,
+            lift,
+            rows.y,
+            rows.row_ids,
+            weight=rows.weight,
+            units=rows.clusters,
+            min_rows=options.min_rows,
         )
         notes.extend(said)
     return Drivers(
