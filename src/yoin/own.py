@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -58,14 +59,13 @@ def checked_labels(given: str | Path | None) -> Path | None:
 class Labels:
     """A sheet that people filled in, without the rows that nobody did; all is indexed by the position in the sheet.
 
-    ``answers`` has a column a concept with 1, 0 or NaN; ``row`` is the row of the table from 1 or NaN, ``file`` the
-    name of the image's file without folder and suffix or "", ``chance`` that with which it was drawn, 1 where the sheet
-    has no such column.
+    ``answers`` has a column a concept with 1, 0 or NaN; ``row`` is the row of the table from 1 or NaN, ``media_id``
+    that of the image's file or "", ``chance`` that with which it was drawn, 1 where the sheet has no such column.
     """
 
     answers: pd.DataFrame
     row: pd.Series
-    file: pd.Series
+    media_id: pd.Series
     chance: pd.Series
 
 
@@ -106,8 +106,8 @@ def read_labels(path: Path) -> Labels:
         return table.parse_numbers(sheet[name])[0].loc[found.index]
 
     files = sheet[FILE] if FILE in sheet.columns else pd.Series("", index=sheet.index)
-    labels = Labels(found, numbers(ROW, np.nan), files.loc[found.index].fillna("").map(_stem), numbers(CHANCE, 1.0))
-    _check(path, ROW, (labels.row >= 1) & (labels.row % 1 == 0) | (labels.file != ""), "a whole number from 1")
+    labels = Labels(found, numbers(ROW, np.nan), files.loc[found.index].fillna("").map(_media_id), numbers(CHANCE, 1.0))
+    _check(path, ROW, (labels.row >= 1) & (labels.row % 1 == 0) | (labels.media_id != ""), "a whole number from 1")
     _check(path, CHANCE, (labels.chance > 0) & (labels.chance <= 1), "a number above 0 and up to 1")
     return labels
 
@@ -125,8 +125,10 @@ def _answer(cell: object, place: int, column: str) -> float:
     )  # fmt: skip
 
 
-def _stem(cell: str) -> str:
-    return PurePosixPath(cell.strip().replace("\\", "/")).stem
+def _media_id(cell: str) -> str:
+    """The media_id in a path of the study's media folder, "" of any other path."""
+    stem = PurePosixPath(cell.strip().replace("\\", "/")).stem
+    return stem if re.fullmatch(r"[0-9a-f]{64}", stem) else ""
 
 
 def _check(path: Path, column: str, good: pd.Series, what: str) -> None:
@@ -153,8 +155,8 @@ def labels_of(labels: Labels, media: pd.Series) -> tuple[pd.DataFrame, list[str]
     known = media.dropna()
     first = pd.Series(known.index, index=known).groupby(level=0).first()  # a row_id for each media_id
     row_id = labels.row - 1
-    row_id = row_id.where(~labels.file.isin(first.index), labels.file.map(first))
-    elsewhere = ~row_id.isin(media.index) | ((labels.file != "") & ~labels.file.isin(first.index))
+    row_id = row_id.where(~labels.media_id.isin(first.index), labels.media_id.map(first))
+    elsewhere = ~row_id.isin(media.index) | ((labels.media_id != "") & ~labels.media_id.isin(first.index))
     here = row_id[~elsewhere].astype(int)
     unit = here.map(media).where(here.map(media).notna(), here.astype(str))
     if unit.duplicated().any():
