@@ -35,6 +35,7 @@ def test_a_list_is_read(tmp_path: Path) -> None:
         ("# only this\n\n", "names no concept"),
         ("dog\n★\n", "line 2 of 'mine.txt': '★' has no words"),
         ("dog: cat, !!\n", "line 1 of 'mine.txt': '!!' has no words"),
+        ("dog\n" + "word " * 13, "line 2 of 'mine.txt': .* has 13 words; write a few there"),
         (": cat\n", "line 1 of 'mine.txt': there is no name"),
         ("dog\ncat\n dog : hound\n", "line 3 of 'mine.txt' names the concept 'dog' again, after line 1"),
         (b"caf\xe9\n", "'mine.txt' is not UTF-8 text"),

@@ -18,6 +18,7 @@ from yoin.drivers.phrases import given_unit
 from yoin.errors import UsageError
 
 MOST = 1000  # concepts in a list
+LONGEST = 12  # words in a phrase: what is longer is a sentence, or another file
 _SPLIT = re.compile(r"[,;、，；]")
 _COLON = re.compile(r"[:：]")
 
@@ -28,8 +29,8 @@ def read_concepts(path: Path) -> dict[str, tuple[str, ...]]:
     The name counts as a phrase too, unless it has no words. Blank lines and lines that begin with # say nothing.
 
     Raises:
-        UsageError: the file cannot be read or is not UTF-8, a line names no words or a concept again, or there are
-            none or more than `MOST`.
+        UsageError: the file cannot be read or is not UTF-8, a line names no words, too many, or a concept again, or
+            there are none or more than `MOST`.
     """
     try:
         lines = path.read_text("utf-8-sig").splitlines()
@@ -49,9 +50,11 @@ def read_concepts(path: Path) -> dict[str, tuple[str, ...]]:
         where = f"line {number} of {path.name!r}"
         if not name:
             raise UsageError(f"{where}: there is no name", stage="concepts", remedy="write one before the colon")
-        without = next((phrase for phrase in phrases or (name,) if not given_unit(phrase)[0].lemmas), None)
-        if without is not None:
-            raise UsageError(f"{where}: {without!r} has no words", stage="concepts", remedy="write a word or two there")
+        for phrase in phrases or (name,):
+            count = len(given_unit(phrase)[0].lemmas)
+            if not 0 < count <= LONGEST:
+                said, remedy = ("no words", "write a word or two") if not count else (f"{count} words", "write a few")
+                raise UsageError(f"{where}: {phrase[:60]!r} has {said}", stage="concepts", remedy=f"{remedy} there")
         if name in first:
             raise UsageError(
                 f"{where} names the concept {name!r} again, after line {first[name]}", stage="concepts",
