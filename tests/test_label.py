@@ -192,6 +192,24 @@ def test_own_concepts_in_place_of_and_beside_those_found(study: Path, tmp_path: 
     assert "=cmd()" not in set(Study(study).drivers["concept"])
 
 
+def test_a_concept_that_captions_overlook(study: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.txt").write_text("zebra\nred barn\n", "utf-8")
+    run_stage(study, "drivers", concepts=tmp_path / "own.txt")
+    sheet = make_sheet(study, images=50)
+    assert sheet.concepts == ("red barn", "zebra")
+    assert sheet.rare == ()
+    filled = fill(sheet.path, study, right=1)
+    filled["shows: zebra"] = np.where(np.arange(50) % 3 == 0, "yes", "no")
+    filled.to_csv(sheet.path, index=False)
+    run_stage(study, "drivers", labels=sheet.path)
+    barn, zebra = Study(study).frame("corrected.parquet").to_dict("records")
+    assert barn["kappa"] == pytest.approx(1)
+    assert barn["corrected"] == pytest.approx(barn["lift"])
+    assert zebra["sensitivity"] == 0
+    assert zebra["specificity"] == 1
+    assert zebra["corrected_low"] < 0 < zebra["corrected_high"]
+
+
 def test_a_study_without_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     captions_and_metric().to_csv(tmp_path / "scores.csv", index=False)
     study = yoin_package.run(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from yoin.errors import TableError, UsageError
 from yoin.files import neutralise, put
 from yoin.options import LabelOptions
-from yoin.own import CAPTION, CHANCE, FILE, IMAGE, ROW, SHOWS
+from yoin.own import CAPTION, CHANCE, EXTENDS, FILE, IMAGE, ROW, SHOWS
 from yoin.pipeline import checked
 from yoin.rows import analysed
 from yoin.study import Study, locked
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class Sheet:
     """A sheet that was written: ``images`` of the ``among`` ones of the study, and the concepts to look for.
 
-    ``rare`` are those of them that too few captions of these images name, or do not name, for a correction.
+    ``rare`` are those of them that too few captions of these images name, or do not name, for a correction. ``seed`` is
+    that of the draw.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class Sheet:
     among: int
     concepts: tuple[str, ...]
     rare: tuple[str, ...]
+    seed: int
     pictured: bool
 
 
@@ -74,7 +76,7 @@ def make_sheet(
     with locked(opened.folder):
         kept = Study(opened.folder)
         rows = analysed(kept, kept.options)
-        concepts = _top(kept.drivers, options.top)
+        concepts = _top(kept.drivers, options.top, own=_only_own(kept.options.concepts))
         found = kept.frame("concepts.parquet")
         items = kept.media()
     units = rows["media_id"].where(rows["media_id"].notna(), rows.index.astype(str).to_series(index=rows.index))
@@ -103,18 +105,24 @@ def make_sheet(
         images=len(drawn),
         among=len(first),
         concepts=tuple(concepts),
-        rare=tuple(held.index[few]),
+        rare=tuple(held.index[few & (held > 0)]),
+        seed=options.seed,
         pictured=bool(kept.options.image),
     )
 
 
-def _top(drivers: pd.DataFrame, count: int) -> list[str]:
-    """The first concepts of the table that were tested.
+def _only_own(concepts: str | None) -> bool:
+    """Whether the study's concepts are a user's list alone."""
+    return concepts is not None and not concepts.startswith(EXTENDS)
+
+
+def _top(drivers: pd.DataFrame, count: int, own: bool) -> list[str]:
+    """The first concepts of the table that were tested; of a user's ``own`` list any, as captions may overlook one.
 
     Raises:
         UsageError: there is none.
     """
-    tested = drivers.loc[drivers["p"].notna(), "concept"].astype(str)
+    tested = drivers.loc[drivers["p"].notna() | own, "concept"].astype(str)
     if tested.empty:
         raise UsageError(
             "no concept of this study was tested, so that there is nothing to look for", stage="label",

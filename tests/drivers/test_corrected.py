@@ -168,7 +168,7 @@ def test_estimate_drivers_takes_labels() -> None:
     assert barn["yes"] + barn["no"] == labels["red barn"].notna().sum()
     assert barn["lift"] == found.table.set_index("concept").loc["red barn", "lift"]
     assert barn["corrected_low"] < barn["corrected"] < barn["corrected_high"]
-    assert (table["note"] == "").all()
+    assert barn["note"] == ""
     listed = labels.rename_axis("row_id").reset_index()
     again = estimate_drivers(captions, metric, concepts=["red barn", "rain"], labels=listed).corrected
     pd.testing.assert_frame_equal(table, again)
@@ -176,6 +176,24 @@ def test_estimate_drivers_takes_labels() -> None:
     few = estimate_drivers(captions, metric, concepts=["rain"], labels=labels[["Rain"]].head(6)).corrected
     assert few["note"].str.startswith("not corrected: only").all()
     assert few["corrected"].isna().all()
+
+
+def test_what_is_said_of_a_correction() -> None:
+    rng = np.random.default_rng(4)
+    shows, other = rng.random((2, 600)) < 0.4
+    noise, everything = rng.normal(size=600), {"barn": shows}
+
+    def note(said: np.ndarray, metric: np.ndarray) -> str:
+        captions = [f"A {'barn' if one else 'wall'}." for one in said]
+        labels = pd.DataFrame(everything)
+        return estimate_drivers(captions, metric, concepts=["barn"], labels=labels).corrected["note"][0]
+
+    assert note(shows, 2 * shows + noise) == ""
+    assert note(other, 2 * other + noise) == "captions and people agree little; clear by the captions alone"
+    found = note(other, 2 * shows + noise)
+    assert found == "captions and people agree little; clear by what people saw, not by the captions"
+    assert note(~shows, 2 * shows + noise).endswith("the captions have it the wrong way round")
+    assert note(shows ^ (rng.random(600) < 0.1), 2 * shows + noise) == ""
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from yoin.drivers.concepts import Concepts
-from yoin.drivers.corrected import correct
+from yoin.drivers.corrected import Corrected, correct
 from yoin.drivers.effects import Interval
 from yoin.drivers.robust import Floats, Ints
 from yoin.drivers.vocabulary import concept_ids
@@ -14,6 +14,7 @@ from yoin.errors import UsageError
 from yoin.values import CORRECTED_COLUMNS
 
 CHANCE = "chance"
+LITTLE = 0.4  # kappa below it is slight or fair agreement (Landis and Koch 1977)
 
 
 def check_answers(labels: pd.DataFrame, row_ids: Ints) -> pd.DataFrame:
@@ -103,10 +104,24 @@ def corrected_lifts(
                 "sensitivity": found.sensitivity, "specificity": found.specificity, "kappa": found.kappa,
                 "lift": lift.value[k], "lift_low": lift.low[k], "lift_high": lift.high[k],
                 "corrected": found.lift, "corrected_low": found.low, "corrected_high": found.high,
-                "note": f"not corrected: {found.reason}" if found.reason else "",
+                "note": _note(found, lift.low[k], lift.high[k]),
             }
         )  # fmt: skip
     left_out = len(answers.index.difference(pd.Index(row_ids)))
     if left_out:
         notes.append(f"labels of {left_out} rows that are not analysed were left out")
     return pd.DataFrame(rows, columns=list(CORRECTED_COLUMNS)), notes
+
+
+def _note(found: Corrected, low: float, high: float) -> str:
+    """What to know about a corrected lift, where that of the captions has the interval ``low`` to ``high``."""
+    if found.reason:
+        return f"not corrected: {found.reason}"
+    said = ["captions and people agree little"] if found.kappa < LITTLE else []
+    if found.low * found.high <= 0 and low * high > 0:
+        said.append("clear by the captions alone")
+    elif found.low * found.high > 0 and low * high > 0 and found.low * low < 0:
+        said.append("the captions have it the wrong way round")
+    elif found.low * found.high > 0 and low * high <= 0:
+        said.append("clear by what people saw, not by the captions")
+    return "; ".join(said)
