@@ -82,7 +82,7 @@ def converged(work: Path, model: FoldModel, text: str, pairs: int) -> tuple[np.n
 def recipe(model: FoldModel, *, padded: bool) -> Callable[[str], tuple[np.ndarray, list[tuple[int, int]], int]]:
     """The usual way, shap on tokens: values and (start, end) of a text's tokens, and the calls they took."""
     fitted_model = model._shelf.read(model._folder)._fitted
-    tokenizer, network, calls = fitted_model.tokenizer, fitted_model.network, []
+    tokenizer, network, calls = fitted_model.tokenizer, fitted_model.members[0][0], []
 
     def predict(texts: np.ndarray) -> np.ndarray:
         given = [str(text) for text in texts]
