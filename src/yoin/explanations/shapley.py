@@ -23,6 +23,7 @@ _CALLS_A_PHRASE = 3  # fewer calls a phrase leave the regression hardly more row
 _MAX_EXACT_PHRASES = 16
 _MAX_CONTEXT_PAIRS = 32
 _MIN_COMPARED_PAIRS = 4
+_REACH = 0.3  # of the phrases: small sets, and their complements, tell more of each phrase than halves do
 _PARTS = (1 / 3, 2 / 3, 1.0)  # of a phrase's pairs: after each the errors are looked at
 _SURE_PAIRS = 1.5  # pairs a phrase, below which the errors themselves are too unsure to stop by
 
@@ -147,7 +148,7 @@ def _phrase_values(
         table.waiting |= table.unknown(masks)
         yield from table.ask()
         return shapley_values(table.values(masks)), np.zeros(phrases), 0
-    pairs = draw_pairs(phrases, min((share - 2) // 2, 2 ** (phrases - 1) - 1), rng)
+    pairs = draw_pairs(phrases, min((share - 2) // 2, 2 ** (phrases - 1) - 1), rng, reach=_REACH)
     masks = pairs.coalitions[:, phrase_of]
     table.waiting |= table.unknown(ends)
     for part in _PARTS if tolerance else _PARTS[-1:]:
