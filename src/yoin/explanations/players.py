@@ -10,6 +10,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from yoin.explanations.unspaced import DENIALS, OPENERS
+from yoin.explanations.unspaced import word_starts as unspaced_word_starts
 from yoin.japanese import is_cjk, is_japanese, phrase_starts, word_starts
 from yoin.language import FUNCTION_WORDS, NEGATIONS, words
 
@@ -17,6 +19,8 @@ MAX_PHRASE_WORDS = 5
 _USUAL_PHRASE_WORDS = 4
 _USUAL_CONTENT_WORDS = 3
 
+_NEGATIONS = NEGATIONS | DENIALS
+_FUNCTION_WORDS = FUNCTION_WORDS | OPENERS
 _CHUNK = re.compile(r"\S+")
 # A phrase never reaches over one of these.
 _BREAKS = re.compile(r"[,;:.!?…–—()\[\]{}|。、！？；：，．・「」『』（）【】،؛؟।]")
@@ -56,10 +60,12 @@ def split(caption: str, *, max_phrases: int = 64) -> Players:
 
     English phrases are content words with the function words that introduce them, four words at most as a
     rule and five where a noun or a negation's noun would be lost; Japanese ones are bunsetsu, joined to what they
-    describe; any other language is cut at punctuation and after three words. Where there are too many, neighbours
+    describe; any other language is cut at punctuation and after three words, Chinese and Thai ones too, whose words
+    are BudouX's. Where there are too many, neighbours
     are merged into phrases of about equal length.
     """
-    units = _joined(caption, _units(caption)) if is_japanese(caption) else _units(caption)
+    units = _units(caption)
+    units = _joined(caption, units) if is_japanese(caption) else _cut(units, unspaced_word_starts(caption))
     spans, phrases = _with_bound_negations(caption, units, _merged(_phrases(caption, units), max_phrases))
     return Players(caption, tuple(spans), tuple(phrases))
 
@@ -85,7 +91,7 @@ def _with_bound_negations(
 def _leads_on(text: str, units: list[_Unit]) -> bool:
     """Whether the units are a negation that has not reached what it denies: "no", "without any"."""
     first, *others = (text[unit.core_start : unit.core_end].lower() for unit in units)
-    return first in NEGATIONS and all(word in FUNCTION_WORDS or word in NEGATIONS for word in others)
+    return first in _NEGATIONS and all(word in _FUNCTION_WORDS or word in _NEGATIONS for word in others)
 
 
 def _units(text: str) -> list[_Unit]:
@@ -134,6 +140,19 @@ def _joined(text: str, units: list[_Unit]) -> list[_Unit]:
     return found
 
 
+def _cut(units: list[_Unit], starts: set[int]) -> list[_Unit]:
+    """Units cut where words start inside them: Chinese and Thai words."""
+    if not starts:
+        return units
+    found = []
+    for unit in units:
+        for start in sorted(starts.intersection(range(unit.core_start + 1, unit.core_end))):
+            found.append(_Unit(unit.start, start, unit.core_start, start))
+            unit = _Unit(start, unit.end, start, unit.core_end)
+        found.append(unit)
+    return found
+
+
 def _chunk_units(text: str, start: int, end: int, cores: list[tuple[int, int]]) -> list[_Unit]:
     """The units of one stretch without blanks that has at least one word."""
     units = [_Unit(start, end, *cores[0])]
@@ -173,7 +192,7 @@ def _phrases(text: str, units: list[_Unit]) -> list[tuple[int, int]]:
     for position, unit in enumerate(units):
         core = text[unit.core_start : unit.core_end]
         lower = core.lower().replace("’", "'")
-        negation, function = lower in NEGATIONS, lower in FUNCTION_WORDS
+        negation, function = lower in _NEGATIONS, lower in _FUNCTION_WORDS
         cjk = japanese is not None and is_cjk(core[:1])
         length = position - start
         if position:
