@@ -1,19 +1,22 @@
-"""The players of the game: a caption cut into phrases, and phrases into words, as character spans.
+"""The players of the game: a caption cut into sentences, phrases and words, as character spans.
 
-The tree is caption → phrases → words. A word's span holds the punctuation that belongs to it and never a
+The tree is caption → sentences → phrases → words. A word's span holds the punctuation that belongs to it and never a
 blank at either end; together the words cover every character that is not blank. Works on any string.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from dataclasses import dataclass
 
+import numpy as np
+
 from yoin.explanations.unspaced import DENIALS, OPENERS
 from yoin.explanations.unspaced import word_starts as unspaced_word_starts
 from yoin.japanese import is_cjk, is_japanese, phrase_starts, word_starts
-from yoin.language import FUNCTION_WORDS, NEGATIONS, words
+from yoin.language import FUNCTION_WORDS, NEGATIONS, sentences, words
 
 MAX_PHRASE_WORDS = 5
 _USUAL_PHRASE_WORDS = 4
@@ -29,16 +32,17 @@ _NEWLINE = re.compile(r"[\n\r\u2028\u2029]")
 
 @dataclass(frozen=True, slots=True)
 class Players:
-    """A caption's words and phrases.
+    """A caption's words, phrases and sentences.
 
     ``words`` holds (start, end) code points of ``caption``, in order and disjoint. ``phrases`` holds
-    half-open ranges of word positions; they follow each other and cover all words. Both are empty only
-    for the empty caption.
+    half-open ranges of word positions; they follow each other and cover all words. ``sentences`` holds ranges of
+    phrases likewise. All are empty only for the empty caption.
     """
 
     caption: str
     words: tuple[tuple[int, int], ...]
     phrases: tuple[tuple[int, int], ...]
+    sentences: tuple[tuple[int, int], ...]
 
     def span(self, first: int, last: int) -> tuple[int, int]:
         """The characters (start, end) from word ``first`` up to, not including, word ``last``."""
@@ -55,19 +59,26 @@ class _Unit:
     core_end: int
 
 
-def split(caption: str, *, max_phrases: int = 64) -> Players:
-    """Cut ``caption`` into at most ``max_phrases`` phrases (at least 1) of words.
+def split(caption: str) -> Players:
+    """Cut ``caption`` into sentences of phrases of words.
 
     English phrases are content words with the function words that introduce them, four words at most as a
     rule and five where a noun or a negation's noun would be lost; Japanese ones are bunsetsu, joined to what they
     describe; any other language is cut at punctuation and after three words, Chinese and Thai ones too, whose words
-    are BudouX's. Where there are too many, neighbours
-    are merged into phrases of about equal length.
+    are BudouX's.
     """
     units = _units(caption)
     units = _joined(caption, units) if is_japanese(caption) else _cut(units, unspaced_word_starts(caption))
-    spans, phrases = _with_bound_negations(caption, units, _merged(_phrases(caption, units), max_phrases))
-    return Players(caption, tuple(spans), tuple(phrases))
+    spans, phrases = _with_bound_negations(caption, units, _phrases(caption, units))
+    return Players(caption, tuple(spans), tuple(phrases), tuple(_sentences(caption, spans, phrases)))
+
+
+def _sentences(text: str, spans: list[tuple[int, int]], phrases: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Half-open ranges of phrases; a sentence starts with the first phrase that starts in it."""
+    starts = np.array([start for start, _ in sentences(text)], dtype=np.int64)
+    sentence = np.searchsorted(starts, [spans[first][0] for first, _ in phrases], side="right")
+    edges = [0, *(np.flatnonzero(np.diff(sentence)) + 1).tolist(), len(phrases)]
+    return list(itertools.pairwise(edges)) if phrases else []
 
 
 def _with_bound_negations(
@@ -243,15 +254,3 @@ def _broken(text: str, left: _Unit, right: _Unit) -> bool:
     """Whether punctuation or a line's end stands between two neighbouring units."""
     between = text[left.core_end : right.core_start]
     return _BREAKS.search(between) is not None or _NEWLINE.search(between) is not None
-
-
-def _merged(phrases: list[tuple[int, int]], limit: int) -> list[tuple[int, int]]:
-    """Neighbours merged into at most ``limit`` ranges with about equally many words."""
-    if len(phrases) <= limit:
-        return phrases
-    total = phrases[-1][1]
-    groups: dict[int, tuple[int, int]] = {}
-    for start, end in phrases:
-        group = (start + end) * limit // (2 * total)  # where the middle lies, 0 to limit - 1
-        groups[group] = (groups[group][0] if group in groups else start, end)
-    return list(groups.values())
