@@ -10,7 +10,7 @@ import pytest
 from tests.explanations.models import Counting, additive, bumpy
 from yoin.explanations import explain
 from yoin.explanations.exact import coalitions, owen_values
-from yoin.explanations.game import Evaluator, Floats, Game, play
+from yoin.explanations.game import Floats, Game
 from yoin.explanations.nested import Part, pieces, refine, top
 from yoin.explanations.players import Players, split
 from yoin.explanations.shapley import attribute, cut
@@ -53,25 +53,24 @@ def by_orders(players: Players, table: Floats) -> Floats:
     return values / len(orders)
 
 
-def refined(budget: int, seed: int, model=bumpy) -> dict[tuple[int, int], tuple[float, float]]:  # type: ignore[no-untyped-def]
-    """Words of CAPTION, taken apart from its sentences' exact values."""
+def refined(table: Floats, seed: int) -> dict[tuple[int, int], tuple[float, float]]:
+    """Words of CAPTION with their values and errors, taken apart from its sentences' exact values."""
     players = split(CAPTION)
     ranges = top(players, 24, 0)
-    table = Table()
-
-    def plan():  # type: ignore[no-untyped-def]
-        exact = model([Game(players).text(mask) for mask in coalitions(len(players.words))])
-        groups = owen_values(exact, [range(first, last) for first, last in ranges])
-        values = np.array([groups[first:last].sum() for first, last in ranges])
-        return (
-            yield from refine(
-                players, table, values, np.zeros(len(ranges)), ranges, budget, np.random.default_rng(seed)
-            )
-        )
-
-    found = play([Game(players)], [plan()], Evaluator(model))[0]
-    assert table.size <= budget
-    return dict(sorted(found.items()))
+    groups = owen_values(table, [range(first, last) for first, last in ranges])
+    values = np.array([groups[first:last].sum() for first, last in ranges])
+    known = Table()
+    plan = refine(players, known, values, np.zeros(len(ranges)), ranges, 200, np.random.default_rng(seed))
+    bits = 1 << np.arange(len(players.words))
+    answer = None
+    while True:
+        try:
+            masks = next(plan) if answer is None else plan.send(answer)
+        except StopIteration as stop:
+            assert known.size <= 200
+            found: dict[tuple[int, int], tuple[float, float]] = stop.value
+            return dict(sorted(found.items()))
+        answer = table[masks @ bits]
 
 
 def test_words_are_owen_values_of_three_levels_on_average() -> None:
@@ -81,7 +80,7 @@ def test_words_are_owen_values_of_three_levels_on_average() -> None:
     expected = by_orders(players, table)
     by_phrase = owen_values(table, [range(4), range(4, 8)])
     assert not np.allclose(expected, by_phrase, atol=1e-3)  # the levels matter
-    draws = [refined(200, seed) for seed in range(60)]
+    draws = [refined(table, seed) for seed in range(60)]
     assert all(list(draw) == [(word, word + 1) for word in range(8)] for draw in draws)
     values = np.array([[value for value, _ in draw.values()] for draw in draws])
     spread = values.std(axis=0).max()
@@ -109,7 +108,7 @@ def test_parts_of_parts() -> None:
     assert len(pieces(players, group, 2)) == 2
 
 
-@pytest.mark.parametrize("budget", [16, 30, 64, 192, 500])
+@pytest.mark.parametrize("budget", [16, 64, 192])
 @pytest.mark.parametrize("caption", LONG)
 def test_any_long_caption(caption: str, budget: int) -> None:
     model = Counting(bumpy)
