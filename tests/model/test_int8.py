@@ -11,8 +11,9 @@ pytest.importorskip("transformers")
 import torch
 from transformers import BertConfig, BertModel
 
+from yoin.model import int8
 from yoin.model.int8 import Int8Network, fits, has_int8
-from yoin.model.quick import outputs
+from yoin.model.quick import outputs, quick_ways
 from yoin.model.training import Network
 
 pytestmark = pytest.mark.skipif(not has_int8(), reason="needs a processor with AVX-512 VNNI")
@@ -64,6 +65,19 @@ def test_which_networks_it_is_for() -> None:
     assert fits(network())
     assert not fits(network(hidden_act="relu"))
     assert not fits(network(is_decoder=True))
+
+
+def test_where_torch_s_operator_is_another_it_is_not_a_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    def changed(*_: object) -> torch.Tensor:
+        raise RuntimeError("expected other arguments")
+
+    made = network()
+    assert has_int8()
+    has_int8.cache_clear()
+    monkeypatch.setattr(int8._Product, "__call__", changed)
+    assert not has_int8()
+    assert "int8" not in quick_ways(made)
+    has_int8.cache_clear()
 
 
 def test_nothing_is_left_behind_in_the_network() -> None:

@@ -29,10 +29,21 @@ _LEVELS = 255
 _LOWEST_GELU = 0.171  # below 0
 
 
+@lru_cache(maxsize=1)
 def has_int8() -> bool:
-    """Whether the processor has products of eight-bit numbers (AVX-512 VNNI) and torch offers them."""
+    """Whether the processor has products of eight-bit numbers (AVX-512 VNNI) and torch offers them.
+
+    The operator is one that torch keeps for its own compiler and may change, so it is tried.
+    """
     probe = getattr(torch.cpu, "_is_vnni_supported", None)
-    return bool(probe and probe()) and hasattr(torch.ops.onednn, "qlinear_pointwise")
+    if not (probe and probe()):
+        return False
+    whole = torch.arange(64, dtype=torch.uint8).view(4, 16)
+    try:
+        product = _Product(2 * torch.eye(16), torch.ones(16))(whole, 0.5, 8)
+    except (AttributeError, RuntimeError, TypeError):
+        return False
+    return torch.allclose(product.float(), whole.float() - 7, atol=0.5)
 
 
 def fits(network: Network) -> bool:
@@ -170,11 +181,7 @@ class _Group:
 
 
 class Int8Network:
-    """The same as ``network``, whose body `fits`, a little less exact.
-
-    Raises:
-        RuntimeError: this build of torch has no such products after all.
-    """
+    """The same as ``network``, whose body `fits`, a little less exact; where `has_int8`."""
 
     def __init__(self, network: Network) -> None:
         _keep_memory()
