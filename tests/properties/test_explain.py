@@ -19,7 +19,8 @@ from yoin.explanations.interactions import interact, largest
 from yoin.explanations.nested import top
 from yoin.explanations.players import MAX_PHRASE_WORDS, split
 from yoin.explanations.sampling import draw_pairs, estimate, solve
-from yoin.explanations.unspaced import is_japanese, word_starts
+from yoin.explanations.unspaced import word_starts
+from yoin.japanese import is_japanese
 from yoin.language import words
 
 numbers = st.floats(-100, 100, allow_nan=False, width=32)
