@@ -1,6 +1,7 @@
 """Explanations against the usual recipe and its relatives: seconds a caption, and nearness to converged values.
 
     python benchmarks/explain.py [--captions N] [--recipe N] [--reference N] [--pairs N] [--many N] [--work DIR]
+    python benchmarks/explain.py --only-many N [--budget N] [--work DIR]
 
 The captions are seven human captions of videos in a row (about 77 tokens), the metric is the mean memorability of the
 seven, the model is the embedded MiniLM fine-tuned on 700 of them; what is explained it has not seen. ``--work`` keeps
@@ -15,9 +16,11 @@ import hashlib
 import os
 import resource
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +28,7 @@ import pandas as pd
 import shap
 import torch
 
-from yoin.explanations import explain
+from yoin.explanations import explain_captions
 from yoin.explanations.api import Settings, explain_distinct
 from yoin.explanations.game import Evaluator, Game
 from yoin.explanations.interactions import phrase_totals
@@ -34,7 +37,7 @@ from yoin.explanations.precision import measure
 from yoin.explanations.sampling import draw_pairs, estimate, solve
 from yoin.model.bert import BertRegressor
 from yoin.model.shelf import FoldModel, Shelf
-from yoin.options import FitOptions
+from yoin.options import ExplainOptions, FitOptions
 
 DATA = Path(os.environ.get("YOIN_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 TOGETHER = 7  # captions in a row
@@ -82,7 +85,7 @@ def converged(work: Path, model: FoldModel, text: str, pairs: int) -> tuple[np.n
 def recipe(model: FoldModel, *, padded: bool) -> Callable[[str], tuple[np.ndarray, list[tuple[int, int]], int]]:
     """The usual way, shap on tokens: values and (start, end) of a text's tokens, and the calls they took."""
     fitted_model = model._shelf.read(model._folder)._fitted
-    tokenizer, network, calls = fitted_model.tokenizer, fitted_model.network, []
+    tokenizer, (network, scale), calls = fitted_model.tokenizer, fitted_model.members[0], []
 
     def predict(texts: np.ndarray) -> np.ndarray:
         given = [str(text) for text in texts]
@@ -90,7 +93,7 @@ def recipe(model: FoldModel, *, padded: bool) -> Callable[[str], tuple[np.ndarra
         how = {"padding": "max_length", "max_length": PADDED} if padded else {"padding": True}
         told = tokenizer(given, truncation=True, return_tensors="pt", **how)
         with torch.no_grad():
-            return network(told["input_ids"], told["attention_mask"]).numpy() * fitted_model.sd + fitted_model.mean
+            return scale.prediction(network(told["input_ids"], told["attention_mask"]).numpy())
 
     explainer = shap.Explainer(predict, tokenizer)
 
@@ -147,9 +150,9 @@ def curve(model: FoldModel, texts: list[str], truths: list[np.ndarray], budgets:
         players = split(text)
         game, count = Game(players), len(players.phrases)
         phrase = np.repeat(np.arange(count), [last - first for first, last in players.phrases])
-        pairs = draw_pairs(count, most // 2 - 1, np.random.default_rng(7))
+        pairs = draw_pairs(count, most // 2 - 1, np.random.default_rng(7), reach=0.3)
         masks = pairs.coalitions[:, phrase]
-        values = model.quickly([game.text(mask) for mask in np.concatenate([masks, ~masks])])
+        values = model.quickly([game.text(mask) for mask in np.concatenate([masks, ~masks])], model.ways[0])
         ends = model(["", text])
         drawn.append((pairs, values[: len(masks)], values[len(masks) :], float(ends[1] - ends[0])))
     for budget in budgets:
@@ -176,11 +179,17 @@ def main() -> None:
     parser.add_argument("--reference", type=int, default=20, help="captions with converged values")
     parser.add_argument("--pairs", type=int, default=2000, help="pairs for the converged values")
     parser.add_argument("--many", type=int, default=1000, help="captions for wall time and memory; 0 to leave it out")
+    parser.add_argument("--only-many", type=int, default=0, help="only so many captions' time and memory")
+    parser.add_argument("--budget", type=int, default=ExplainOptions().budget)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--work", type=Path)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        run(asked, asked.work or Path(scratch))
+        if asked.only_many:
+            torch.set_num_threads(asked.threads)
+            many(asked.only_many, asked.budget, asked.work or Path(scratch))
+        else:
+            run(asked, asked.work or Path(scratch))
 
 
 def run(asked: argparse.Namespace, work: Path) -> None:
@@ -194,7 +203,7 @@ def run(asked: argparse.Namespace, work: Path) -> None:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout
     load = os.getloadavg()[0]
     machine = f"{os.cpu_count()} cores, {asked.threads} threads, load {load:.1f}"
-    print(f"Commit {commit.strip()}, {machine}, torch {torch.__version__}, {model.quick}\n")
+    print(f"Commit {commit.strip()}, {machine}, torch {torch.__version__}, {model.ways}\n")
     held = metric[LEARNED:]
     print(f"- model: correlation with the metric out of sample {np.corrcoef(model(unseen), held)[0, 1]:.2f}")
     print(f"- players: {np.mean([len(split(text).phrases) for text in chosen]):.1f} phrases a caption")
@@ -217,15 +226,20 @@ def run(asked: argparse.Namespace, work: Path) -> None:
         f"- {precision.kind} against fp32 on {precision.texts} texts: mean error {precision.mean_error:.1e}, largest "
         f"{precision.largest_error:.1e}, sd {precision.spread:.1e}, rank correlation {precision.rank_correlation:.5f}"
     )
-    settings = Settings(budget=256, tolerance=0.0, mask="", seed=0)
-    for name, quick in (("ours, fp32", None), (f"ours, {precision.kind or 'fp32'}", model.quickly)):
+    settings = Settings(budget=asked.budget, tolerance=0.0, mask="", seed=0)
+    ways = {way: partial(_quickly, model, way) for way in reversed(model.ways)}
+    quickest = ways[precision.kind] if precision.used else None
+    for way, quick in {"fp32": None, **ways}.items():
+        name = f"ours, {way}"
+        if quick:
+            quick(chosen[:2])  # made once a fold
         evaluate = Evaluator(model, quick)
         seconds, table = timed(lambda evaluate=evaluate: explain_distinct(evaluate, chosen, settings))
         ours = [by_table(text, table[table["row_id"] == number]) for number, text in enumerate(chosen)]
         calls = evaluate.calls / len(chosen)
         lines.append((name, np.array(seconds) / len(chosen), calls, correlation(ours[: len(truths)], truths)))
-    tolerant = Settings(budget=256, tolerance=0.2, mask="", seed=0)
-    evaluate = Evaluator(model, model.quickly)
+    tolerant = Settings(budget=asked.budget, tolerance=0.2, mask="", seed=0)
+    evaluate = Evaluator(model, quickest)
     seconds, table = timed(lambda: explain_distinct(evaluate, chosen, tolerant))
     ours = [by_table(text, table[table["row_id"] == number]) for number, text in enumerate(chosen)]
     calls = evaluate.calls / len(chosen)
@@ -244,18 +258,40 @@ def run(asked: argparse.Namespace, work: Path) -> None:
             f"| {first[0] / wall:.0f} | {first[1] / cpu:.0f} | {alike} |"
         )
     if truths:
-        curve(model, chosen[: len(truths)], truths, (64, 96, 128, 192, 256, 384))
+        curve(model, chosen[: len(truths)], truths, (64, 96, 128, 144, 192, 256, 384))
 
     tokens = sum(map(len, model._shelf.read(model._folder)._fitted.tokens.ids(chosen))) / len(chosen) / 2
-    work_done = lines[3][2] / min(lines[3][1]) * tokens * 2 * 10.6e6 / 1e9  # 10.6 million weights in the layers
-    reached = peak(torch.bfloat16 if precision.kind else torch.float32)
-    print(f"\n- matrix products: {work_done:.0f} of {reached:.0f} GFLOP/s measured now, {work_done / reached:.0%}")
-    if asked.many:
-        many = (texts * 2)[: asked.many]
-        seconds, _ = timed(lambda: explain(model.quickly, many))
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        wall, cpu = seconds
-        print(f"- {asked.many} captions: {wall:.0f} s, {cpu:.0f} s of CPU, peak memory {memory:.2f} GiB")
+    work_done = lines[-2][2] / lines[-2][1][1] * tokens * 2 * 10.6e6 / 1e9  # 10.6 million weights in the layers
+    reached = peak(torch.bfloat16 if model.ways else torch.float32)
+    print(
+        f"\n- matrix products by the quickest way: {work_done:.0f} G a CPU second; large ones reach {reached:.0f} "
+        f"GFLOP/s now in {'bfloat16' if model.ways else 'fp32'}"
+    )
+    for count in filter(None, (asked.many // 4, asked.many)):  # each in a process of its own, for its memory
+        command = [sys.executable, __file__, "--only-many", str(count), "--work", str(work)]
+        told = ["--budget", str(asked.budget), "--threads", str(asked.threads)]
+        subprocess.run([*command, *told], check=True)
+
+
+def many(count: int, budget: int, work: Path) -> None:
+    """Wall and CPU seconds and peak memory of ``count`` captions, as a study explains them."""
+    texts, metric = captions()
+    model = fitted(work, texts, metric)
+    model(texts[:2])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    table = pd.DataFrame({"row_id": range(count), "caption": (texts * 2)[:count], "fold": 0})
+    options = ExplainOptions(budget=budget, interactions=0)
+    with tempfile.TemporaryDirectory() as folder:
+        (wall, cpu), _ = timed(lambda: explain_captions(table, {0: model}, options=options, folder=Path(folder)))
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(
+        f"- {count} captions, {budget} calls each: {wall:.0f} s, {cpu:.0f} s of CPU, peak memory {memory:.2f} GiB, "
+        f"{before:.2f} before"
+    )
+
+
+def _quickly(model: FoldModel, way: str, texts: list[str]) -> np.ndarray:
+    return model.quickly(texts, way)
 
 
 if __name__ == "__main__":

@@ -31,12 +31,12 @@ def is_cjk(char: str) -> bool:
 
 def word_starts(text: str) -> set[int]:
     """Where the words of ``text`` start, in code points."""
-    return _starts(_parser("ja_word"), text)
+    return starts("ja_word", text)
 
 
 def phrase_starts(text: str) -> set[int]:
     """Where the phrases start: bunsetsu, joined where one describes the next or denies the one before."""
-    edges = [*sorted(_starts(_parser("ja"), text)), len(text)]
+    edges = [*sorted(starts("ja", text)), len(text)]
     kept = {0}
     for before, start, end in zip(edges, edges[1:], edges[2:], strict=False):
         if not (_DESCRIBES.search(text[before:start]) or _DENIES.match(text[start:end])):
@@ -44,15 +44,16 @@ def phrase_starts(text: str) -> set[int]:
     return kept
 
 
-def _starts(parser: Parser, text: str) -> set[int]:
-    starts, at = {0}, 0
-    for piece in parser.parse(text):
-        starts.add(at)
+def starts(model: str, text: str) -> set[int]:
+    """Where the pieces of ``text`` start by one of BudouX's models: ja, ja_word, zh-hans, zh-hant, th."""
+    found, at = {0}, 0
+    for piece in _parser(model).parse(text):
+        found.add(at)
         at += len(piece)
-    return starts
+    return found
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=5)
 def _parser(name: str) -> Parser:
     from budoux import Parser
 

@@ -23,18 +23,19 @@ Predict: TypeAlias = Callable[[list[str]], np.ndarray]
 
 @runtime_checkable
 class QuickPredict(Protocol):
-    """A `Predict` that knows a quicker way, which is a little less exact.
+    """A `Predict` that knows quicker ways, which are a little less exact.
 
-    ``quick`` says what makes it quicker on this machine, such as "bfloat16", and is "" where nothing does.
+    ``ways`` says what makes them quicker on this machine, the quickest first, such as ("int8", "bfloat16"); it is empty
+    where nothing does.
     """
 
-    quick: str
+    ways: tuple[str, ...]
 
     def __call__(self, texts: list[str], /) -> np.ndarray:
         """The predictions (n,)."""
 
-    def quickly(self, texts: list[str], /) -> np.ndarray:
-        """About the same predictions (n,)."""
+    def quickly(self, texts: list[str], way: str, /) -> np.ndarray:
+        """About the same predictions (n,), by one of the ``ways``."""
 
 
 Embed: TypeAlias = Callable[[list[str]], np.ndarray]

@@ -59,7 +59,7 @@ def test_many_captions_are_evaluated_together() -> None:
     model = Counting(bumpy)
     explain(model, [f"{LONG} {number}" for number in range(8)], budget=256)
     assert len(model.batches) == 2  # phrases, then words
-    assert len(model.batches[0]) > 8 * 150
+    assert len(model.batches[0]) > 8 * 120  # small sets of equal phrases are equal texts
     assert all(len(batch) == len(set(batch)) for batch in model.batches)
 
 

@@ -24,6 +24,9 @@ from yoin.explanations.players import split
         ("犬が公園で", [1, 1, 0, 1], "犬が で"),
         ("赤犬が大きな", [0, 1, 1], "が大きな"),
         ("dog,big,cat", [1, 0, 1], "dog,cat"),
+        ("红色的汽车，没有文字。", [1, 0, 1], "红色的 没有文字。"),
+        ("红色的汽车，没有文字。", [0, 1, 1], "汽车，没有文字。"),
+        ("สุนัขสีน้ำตาล", [1, 0, 1], "สุนัข น้ำตาล"),
     ],
 )
 def test_text_of_kept_words(caption: str, kept: list[int], expected: str) -> None:

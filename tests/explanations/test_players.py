@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from yoin.explanations.players import Players, split
+from yoin.explanations.players import split
 
 
 def phrases(caption: str) -> list[str]:
@@ -33,6 +33,9 @@ def words(caption: str) -> list[str]:
         ("文字がない暗いポスターで、静かです。", ["文字がない", "暗いポスターで、", "静かです。"]),
         ("AIが描いた絵", ["AIが", "描いた", "絵"]),
         ("明亮的背景，红色", ["明亮的背景，", "红色"]),
+        ("红色的汽车停在街道上。没有文字，也没有人。", ["红色的汽车停", "在街道上。", "没有文字，", "也没有人。"]),
+        ("紅色的汽車停在街道上。沒有文字。", ["紅色的汽車停", "在街道上。", "沒有文字。"]),
+        ("โปสเตอร์สีแดง ไม่มีข้อความ", ["โปสเตอร์สีแดง", "ไม่มีข้อความ"]),
         ("שלום עולם, טוב", ["שלום עולם,", "טוב"]),
     ],
 )
@@ -53,6 +56,9 @@ def test_phrases_read_as_phrases(caption: str, expected: list[str]) -> None:
         ("😀😀 👨‍👩‍👧 ok", ["😀😀", "👨‍👩‍👧", "ok"]),
         ("私は「犬」", ["私", "は", "「犬」"]),
         ("明るい背景に、赤い", ["明るい", "背景", "に、", "赤い"]),
+        ("红色的汽车，没有文字。", ["红色的", "汽车，", "没有文字。"]),
+        ("紅色的汽車 IMAX 電影", ["紅色的", "汽車", "IMAX", "電影"]),
+        ("สุนัขสีน้ำตาลตัวใหญ่ AI ไม่มีคน", ["สุนัข", "สี", "น้ำตาล", "ตัว", "ใหญ่", "AI", "ไม่มีคน"]),
         ("end (", ["end ("]),
         ("...", ["..."]),
         ("  ", ["  "]),
@@ -64,15 +70,11 @@ def test_words_hold_their_punctuation(caption: str, expected: list[str]) -> None
     assert words(caption) == expected
 
 
-def test_too_many_phrases_are_merged_into_about_equal_ones() -> None:
-    players = split("red dog, " * 2500, max_phrases=64)
-    lengths = [last - first for first, last in players.phrases]
-    assert len(players.words) == 5000
-    assert len(lengths) == 64
-    assert max(lengths) - min(lengths) <= 2
-
-
-def test_one_phrase_is_possible() -> None:
-    assert split("a dog on the grass", max_phrases=1) == Players(
-        "a dog on the grass", ((0, 1), (2, 5), (6, 8), (9, 12), (13, 18)), ((0, 5),)
-    )
+def test_sentences_are_ranges_of_phrases() -> None:
+    players = split("A red dog, no text. Women dance\nin the street! 犬が走る。")
+    assert [
+        players.caption[slice(*players.span(players.phrases[first][0], players.phrases[last - 1][1]))]
+        for first, last in players.sentences
+    ] == ["A red dog, no text.", "Women dance", "in the street!", "犬が走る。"]
+    assert split("").sentences == ()
+    assert split("...").sentences == ((0, 1),)

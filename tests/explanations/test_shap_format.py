@@ -61,6 +61,24 @@ def test_all_captions_are_one_matrix_by_distinct_span() -> None:
     np.testing.assert_allclose(explanation.values.sum(axis=1) + explanation.base_values, additive(TEXTS[1:]))
 
 
+def test_one_caption_s_clustering_is_the_tree_of_words_phrases_and_sentences() -> None:
+    from scipy.cluster.hierarchy import fcluster, is_valid_linkage
+
+    text = "A red dog, no text. Women dance! Rain falls on a road."
+    explanation = explain(additive, [text, "dog", ""], budget=4000).to_shap()
+    assert explanation[1].clustering is explanation[2].clustering is None
+    tree = explanation[0].clustering
+    assert is_valid_linkage(tree)
+    assert [token.strip() for token in explanation[0].data] == [
+        "A", "red", "dog,", "no text.", "Women", "dance!", "Rain", "falls", "on", "a", "road.",
+    ]  # fmt: skip
+    assert fcluster(tree, 0.4, "distance").tolist() == [1, 1, 1, 2, 3, 3, 4, 4, 5, 5, 5]
+    assert fcluster(tree, 0.7, "distance").tolist() == [1, 1, 1, 1, 2, 2, 3, 3, 3, 3, 3]
+    long = explain(additive, [text * 30], budget=100).to_shap()[0]
+    assert is_valid_linkage(long.clustering)
+    assert len(long.clustering) == len(long.values) - 1
+
+
 def test_some_captions_keep_the_columns(explanations: Explanations) -> None:
     explanation = explanations.to_shap()
     for some in (explanation[1:3], explanation[[1, 2]], explanation[np.array([False, True, True, False])]):

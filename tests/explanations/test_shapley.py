@@ -11,10 +11,8 @@ from yoin.explanations.sampling import draw_pairs, solve
 from yoin.explanations.shapley import Attribution, attribute, cut
 
 
-def run(caption: str, budget: int, *, model=additive, seed: int = 0, max_phrases: int | None = None) -> Attribution:  # type: ignore[no-untyped-def]
+def run(caption: str, budget: int, *, model=additive, seed: int = 0) -> Attribution:  # type: ignore[no-untyped-def]
     players, share = cut(caption, budget)
-    if max_phrases is not None:
-        players = split(caption, max_phrases=max_phrases)
     plan = attribute(players, share=share, budget=budget, rng=np.random.default_rng(seed))
     return play([Game(players)], [plan], Evaluator(model))[0]
 

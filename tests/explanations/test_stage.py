@@ -26,7 +26,7 @@ OPTIONS = ExplainOptions(budget=64, interactions=3)
 class Quick:
     """A model whose quicker way errs by ``error``, seeded by the text."""
 
-    quick = "rough"
+    ways: tuple[str, ...] = ("rough",)
     mask_token = "[MASK]"
 
     def __init__(self, error: float) -> None:
@@ -36,7 +36,8 @@ class Quick:
     def __call__(self, texts: list[str]) -> np.ndarray:
         return self.exact(texts)
 
-    def quickly(self, texts: list[str]) -> np.ndarray:
+    def quickly(self, texts: list[str], way: str) -> np.ndarray:
+        assert way == "rough"
         return self.rough(texts)
 
     def _rough(self, texts: list[str]) -> np.ndarray:
@@ -80,12 +81,38 @@ def test_a_quicker_way_that_is_not_near_enough_is_not_taken() -> None:
     pd.testing.assert_frame_equal(found.pairs, exact.pairs)
 
 
+def test_the_quickest_way_that_is_near_enough_is_taken(tmp_path: Path) -> None:
+    class Two(Quick):
+        ways = ("wild", "rough")
+
+        def __init__(self) -> None:
+            super().__init__(1e-4)
+            self.wild = Counting(lambda texts: self._rough(texts)[::-1])
+
+        def quickly(self, texts: list[str], way: str) -> np.ndarray:
+            return self.wild(texts) if way == "wild" else super().quickly(texts, way)
+
+    captions, model = study(4).assign(fold=0), Two()
+    found = explain_captions(captions, {0: model}, options=OPTIONS, folder=tmp_path)
+    assert found.facts["precision"]["kind"] == "rough"
+    assert found.facts["precision"]["used"] is True
+    assert model.wild.calls == 64
+    assert model.rough.calls > 3 * 64
+    again = Two()
+    (tmp_path / "0-0.json").unlink()  # as if it had been stopped there: what was measured is found again
+    pd.testing.assert_frame_equal(
+        explain_captions(captions, {0: again}, options=OPTIONS, folder=tmp_path).table, found.table
+    )
+    assert again.wild.calls == 0
+
+
 def test_precision_of_a_model_that_says_the_same_of_all() -> None:
     class Constant(Quick):
         def __call__(self, texts: list[str]) -> np.ndarray:
             return np.full(len(texts), 3.0)
 
-        quickly = __call__
+        def quickly(self, texts: list[str], way: str) -> np.ndarray:
+            return self(texts)
 
     assert measure(Constant(0), [CAPTION], seed=0).used
     assert measure(Quick(0), [CAPTION, "dog"], seed=0).rank_correlation == 1

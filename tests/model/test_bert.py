@@ -184,15 +184,16 @@ def test_a_hub_that_cannot_be_reached_is_one_sentence(monkeypatch: pytest.Monkey
         BertRegressor("somebody/some-bert", options=OPTIONS)
 
 
-def test_the_quicker_way_is_near_and_leaves_the_exact_one_as_it_was(fitted: BertRegressor) -> None:
+def test_the_quicker_ways_are_near_and_leave_the_exact_one_as_it_was(fitted: BertRegressor) -> None:
     captions = [*make_captions(40, seed=5), "", "warm"]
     before = fitted.predict(captions)
-    quick = fitted.predict_quickly(captions)
-    assert np.abs(quick - before).max() < 0.05 * before.std() + 1e-6
-    np.testing.assert_array_equal(fitted.predict(captions), before)
-    assert fitted.quick in ("", "bfloat16")
-    if not fitted.quick:
-        np.testing.assert_array_equal(quick, before)
+    assert set(fitted.ways) <= {"int8", "bfloat16"}
+    for way in fitted.ways:
+        quick = fitted.predict_quickly(captions, way)
+        assert np.abs(quick - before).max() < 0.05 * before.std() + 1e-6
+        np.testing.assert_array_equal(fitted.predict(captions), before)
+    with pytest.raises(ValueError, match="no way 'guess'"):
+        fitted.predict_quickly(captions, "guess")
     assert fitted.mask_token == ""  # the tiny tokenizer has none
 
 

@@ -28,10 +28,10 @@ class Counted(TfidfRidge):
 
 
 class Quicker(Counted):
-    quick = "rough"
+    ways = ("rough",)
     mask_token = "[MASK]"
 
-    def predict_quickly(self, captions: list[str]) -> np.ndarray:
+    def predict_quickly(self, captions: list[str], way: str) -> np.ndarray:
         return self.predict(captions) + 0.5
 
 
@@ -42,8 +42,8 @@ def test_fold_by_fold_each_model_is_read_once_and_one_is_held() -> None:
     assert Counted.read == []
     for fold, model in enumerate(models):
         assert model(["a", "b"]).tolist() == [fold, fold]
-        assert model.quickly(["a"]).tolist() == [fold]
-        assert model.quick == model.mask_token == ""
+        assert model.quickly(["a"], "rough").tolist() == [fold]
+        assert (model.ways, model.mask_token) == ((), "")
     assert Counted.read == ["fold-0", "fold-1"]
     models[0](["a"])
     assert Counted.read == ["fold-0", "fold-1", "fold-0"]
@@ -53,8 +53,8 @@ def test_what_else_a_model_offers_is_offered() -> None:
     Quicker.read = []
     model = FoldModel(Shelf(Quicker), Path("fold-3"))
     assert isinstance(model, QuickPredict)
-    assert model.quickly(["a"]).tolist() == [3.5]
-    assert (model.quick, model.mask_token) == ("rough", "[MASK]")
+    assert model.quickly(["a"], "rough").tolist() == [3.5]
+    assert (model.ways, model.mask_token) == (("rough",), "[MASK]")
     assert Quicker.read == ["fold-3"]
 
 

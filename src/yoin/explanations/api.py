@@ -26,7 +26,7 @@ def explain(
     predict: Predict,
     texts: Sequence[str],
     *,
-    budget: int = 256,
+    budget: int = 192,
     tolerance: float = 0.0,
     mask: str = "",
     seed: int = 0,

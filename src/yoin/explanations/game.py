@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from yoin.errors import UsageError
 from yoin.explanations.players import Players
+from yoin.explanations.unspaced import is_unspaced
 from yoin.language import words
 from yoin.values import Predict
 
@@ -82,6 +83,7 @@ class Game:
         if (left, right) not in self._glues:
             before, after = self._slice(left, left + 1), self._slice(right, right + 1)
             merges = len(words(before + after)) < len(words(before)) + len(words(after))
+            merges |= is_unspaced(before[-1]) and is_unspaced(after[0])
             self._glues[left, right] = " " if merges else ""
         return self._glues[left, right]
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from yoin.explanations.exact import coalitions, shapley_values
 from yoin.explanations.game import Floats, Masks, Plan
+from yoin.explanations.nested import top
 from yoin.explanations.players import Players
 
 MOST_PHRASES = 7  # with the rest as one more player 2**8 sets
@@ -73,10 +74,10 @@ def largest(players: Players, spans: Sequence[tuple[int, int]], values: Floats, 
 
 
 def phrase_totals(players: Players, spans: Sequence[tuple[int, int]], values: Floats) -> Floats:
-    """The sums (phrases,) of the values of the spans inside each phrase."""
-    totals = np.zeros(len(players.phrases))
+    """The sums (phrases,) of the values of the spans inside each phrase, or each sentence of a long caption."""
+    totals = np.zeros(len(top(players)))
     if len(totals):
-        starts = [players.span(first, last)[0] for first, last in players.phrases]
+        starts = [players.span(first, last)[0] for first, last in top(players)]
         phrase = np.searchsorted(starts, [start for start, _ in spans], side="right") - 1
         np.add.at(totals, phrase, values)
     return totals
@@ -88,12 +89,13 @@ def interact(players: Players, chosen: Sequence[int]) -> Plan[Pairwise]:
     if not count:
         yield np.zeros((1, 0), dtype=np.bool_)
         return Pairwise(players.caption, ((0, 0),), np.zeros((1, 1)))
+    phrases = top(players)
     member = np.full(count, len(chosen))  # the player of each word
     for player, phrase in enumerate(chosen):
-        first, last = players.phrases[phrase]
+        first, last = phrases[phrase]
         member[first:last] = player
-    rest = len(chosen) < len(players.phrases)
+    rest = len(chosen) < len(phrases)
     masks: Masks = coalitions(len(chosen) + rest)[:, member]
     table = yield masks
-    spans = [players.span(*players.phrases[phrase]) for phrase in chosen]
+    spans = [players.span(*phrases[phrase]) for phrase in chosen]
     return Pairwise(players.caption, (*spans, *([(-1, -1)] if rest else [])), pairwise_matrix(table))

@@ -1,22 +1,29 @@
-"""The players of the game: a caption cut into phrases, and phrases into words, as character spans.
+"""The players of the game: a caption cut into sentences, phrases and words, as character spans.
 
-The tree is caption → phrases → words. A word's span holds the punctuation that belongs to it and never a
+The tree is caption → sentences → phrases → words. A word's span holds the punctuation that belongs to it and never a
 blank at either end; together the words cover every character that is not blank. Works on any string.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from dataclasses import dataclass
 
+import numpy as np
+
+from yoin.explanations.unspaced import DENIALS, OPENERS
+from yoin.explanations.unspaced import word_starts as unspaced_word_starts
 from yoin.japanese import is_cjk, is_japanese, phrase_starts, word_starts
-from yoin.language import FUNCTION_WORDS, NEGATIONS, words
+from yoin.language import FUNCTION_WORDS, NEGATIONS, sentences, words
 
 MAX_PHRASE_WORDS = 5
 _USUAL_PHRASE_WORDS = 4
 _USUAL_CONTENT_WORDS = 3
 
+_NEGATIONS = NEGATIONS | DENIALS
+_FUNCTION_WORDS = FUNCTION_WORDS | OPENERS
 _CHUNK = re.compile(r"\S+")
 # A phrase never reaches over one of these.
 _BREAKS = re.compile(r"[,;:.!?…–—()\[\]{}|。、！？；：，．・「」『』（）【】،؛؟।]")
@@ -25,16 +32,17 @@ _NEWLINE = re.compile(r"[\n\r\u2028\u2029]")
 
 @dataclass(frozen=True, slots=True)
 class Players:
-    """A caption's words and phrases.
+    """A caption's words, phrases and sentences.
 
     ``words`` holds (start, end) code points of ``caption``, in order and disjoint. ``phrases`` holds
-    half-open ranges of word positions; they follow each other and cover all words. Both are empty only
-    for the empty caption.
+    half-open ranges of word positions; they follow each other and cover all words. ``sentences`` holds ranges of
+    phrases likewise. All are empty only for the empty caption.
     """
 
     caption: str
     words: tuple[tuple[int, int], ...]
     phrases: tuple[tuple[int, int], ...]
+    sentences: tuple[tuple[int, int], ...]
 
     def span(self, first: int, last: int) -> tuple[int, int]:
         """The characters (start, end) from word ``first`` up to, not including, word ``last``."""
@@ -51,17 +59,26 @@ class _Unit:
     core_end: int
 
 
-def split(caption: str, *, max_phrases: int = 64) -> Players:
-    """Cut ``caption`` into at most ``max_phrases`` phrases (at least 1) of words.
+def split(caption: str) -> Players:
+    """Cut ``caption`` into sentences of phrases of words.
 
     English phrases are content words with the function words that introduce them, four words at most as a
     rule and five where a noun or a negation's noun would be lost; Japanese ones are bunsetsu, joined to what they
-    describe; any other language is cut at punctuation and after three words. Where there are too many, neighbours
-    are merged into phrases of about equal length.
+    describe; any other language is cut at punctuation and after three words, Chinese and Thai ones too, whose words
+    are BudouX's.
     """
-    units = _joined(caption, _units(caption)) if is_japanese(caption) else _units(caption)
-    spans, phrases = _with_bound_negations(caption, units, _merged(_phrases(caption, units), max_phrases))
-    return Players(caption, tuple(spans), tuple(phrases))
+    units = _units(caption)
+    units = _joined(caption, units) if is_japanese(caption) else _cut(units, unspaced_word_starts(caption))
+    spans, phrases = _with_bound_negations(caption, units, _phrases(caption, units))
+    return Players(caption, tuple(spans), tuple(phrases), tuple(_sentences(caption, spans, phrases)))
+
+
+def _sentences(text: str, spans: list[tuple[int, int]], phrases: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Half-open ranges of phrases; a sentence starts with the first phrase that starts in it."""
+    starts = np.array([start for start, _ in sentences(text)], dtype=np.int64)
+    sentence = np.searchsorted(starts, [spans[first][0] for first, _ in phrases], side="right")
+    edges = [0, *(np.flatnonzero(np.diff(sentence)) + 1).tolist(), len(phrases)]
+    return list(itertools.pairwise(edges)) if phrases else []
 
 
 def _with_bound_negations(
@@ -85,7 +102,7 @@ def _with_bound_negations(
 def _leads_on(text: str, units: list[_Unit]) -> bool:
     """Whether the units are a negation that has not reached what it denies: "no", "without any"."""
     first, *others = (text[unit.core_start : unit.core_end].lower() for unit in units)
-    return first in NEGATIONS and all(word in FUNCTION_WORDS or word in NEGATIONS for word in others)
+    return first in _NEGATIONS and all(word in _FUNCTION_WORDS or word in _NEGATIONS for word in others)
 
 
 def _units(text: str) -> list[_Unit]:
@@ -134,6 +151,19 @@ def _joined(text: str, units: list[_Unit]) -> list[_Unit]:
     return found
 
 
+def _cut(units: list[_Unit], starts: set[int]) -> list[_Unit]:
+    """Units cut where words start inside them: Chinese and Thai words."""
+    if not starts:
+        return units
+    found = []
+    for unit in units:
+        for start in sorted(starts.intersection(range(unit.core_start + 1, unit.core_end))):
+            found.append(_Unit(unit.start, start, unit.core_start, start))
+            unit = _Unit(start, unit.end, start, unit.core_end)
+        found.append(unit)
+    return found
+
+
 def _chunk_units(text: str, start: int, end: int, cores: list[tuple[int, int]]) -> list[_Unit]:
     """The units of one stretch without blanks that has at least one word."""
     units = [_Unit(start, end, *cores[0])]
@@ -173,7 +203,7 @@ def _phrases(text: str, units: list[_Unit]) -> list[tuple[int, int]]:
     for position, unit in enumerate(units):
         core = text[unit.core_start : unit.core_end]
         lower = core.lower().replace("’", "'")
-        negation, function = lower in NEGATIONS, lower in FUNCTION_WORDS
+        negation, function = lower in _NEGATIONS, lower in _FUNCTION_WORDS
         cjk = japanese is not None and is_cjk(core[:1])
         length = position - start
         if position:
@@ -224,15 +254,3 @@ def _broken(text: str, left: _Unit, right: _Unit) -> bool:
     """Whether punctuation or a line's end stands between two neighbouring units."""
     between = text[left.core_end : right.core_start]
     return _BREAKS.search(between) is not None or _NEWLINE.search(between) is not None
-
-
-def _merged(phrases: list[tuple[int, int]], limit: int) -> list[tuple[int, int]]:
-    """Neighbours merged into at most ``limit`` ranges with about equally many words."""
-    if len(phrases) <= limit:
-        return phrases
-    total = phrases[-1][1]
-    groups: dict[int, tuple[int, int]] = {}
-    for start, end in phrases:
-        group = (start + end) * limit // (2 * total)  # where the middle lies, 0 to limit - 1
-        groups[group] = (groups[group][0] if group in groups else start, end)
-    return list(groups.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import pandas as pd
 
 from yoin.errors import UsageError
 from yoin.explanations.interactions import Pairwise
+from yoin.explanations.pictures import Drawn, Pictures
 from yoin.explanations.shapley import Attribution
 from yoin.registry import missing_extra
 from yoin.values import EXPLANATION_COLUMNS, INTERACTION_COLUMNS
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explanations:
+class Explanations(Pictures):
     """The explanations of n texts.
 
     ``table`` has `EXPLANATION_COLUMNS`, a row a span; ``row_id`` is the text's position. ``texts`` holds the
@@ -34,6 +36,21 @@ class Explanations:
     def to_shap(self) -> shap.Explanation:
         """The same as a shap.Explanation of n rows; see `to_shap`."""
         return to_shap(self.table, dict(enumerate(self.texts)))
+
+    def _drawn(self) -> list[Drawn]:
+        spans = dict(tuple(self.table.groupby("row_id", sort=False)))
+        return [
+            Drawn(
+                tokens(spans[row_id], text), tuple(spans[row_id]["value"]), float(spans[row_id]["base_value"].iloc[0])
+            )
+            for row_id, text in enumerate(self.texts)
+        ]
+
+
+def tokens(spans: pd.DataFrame, caption: str) -> tuple[str, ...]:
+    """The text of each span with what stands between it and the next: joined they are the caption."""
+    edges = [0, *spans["start"].tolist()[1:], len(caption)]
+    return tuple(caption[start:end] for start, end in itertools.pairwise(edges))
 
 
 def to_table(attributions: Iterable[tuple[int, Attribution]]) -> pd.DataFrame:

@@ -55,24 +55,29 @@ class Pairs:
         return Pairs(self.coalitions[rows], self.weights[rows] / share, 1 - (1 - self.unseen[rows]) * share)
 
 
-def draw_pairs(players: int, count: int, rng: np.random.Generator) -> Pairs:
+def draw_pairs(players: int, count: int, rng: np.random.Generator, *, reach: float = 0.5) -> Pairs:
     """Draw ``count`` different pairs of a coalition and its complement.
 
     There are as many of each size as can be, and the pairs determine the values of an additive game
-    (``count`` is at least ``players - 1``, and at most the number of pairs there are).
+    (``count`` is at least ``players - 1``, and at most the number of pairs there are). The smaller coalition of a pair
+    has at most three players or a share of ``reach`` of them, unless all such pairs are too few.
     """
+    sizes = range(1, players // 2 + 1)
+    there = [comb(players, size) // (2 if 2 * size == players else 1) for size in sizes]
+    within = max(3, int(reach * players))
+    if sum(there[:within]) >= count:
+        there = there[:within]
     for _ in range(_MAX_REDRAWS):
-        pairs = _draw(players, count, rng)
+        pairs = _draw(players, there, count, rng)
         if np.linalg.matrix_rank(pairs.centred) == players - 1:
             break
     return pairs
 
 
-def _draw(players: int, count: int, rng: np.random.Generator) -> Pairs:
-    sizes = range(1, players // 2 + 1)
-    there = [comb(players, size) // (2 if 2 * size == players else 1) for size in sizes]
+def _draw(players: int, there: list[int], count: int, rng: np.random.Generator) -> Pairs:
+    """``there`` holds how many pairs there are of each size from 1 on."""
     rows, weights, unseen = [], [], []
-    for size, all_pairs, drawn in zip(sizes, there, _shares(there, count), strict=True):
+    for size, (all_pairs, drawn) in enumerate(zip(there, _shares(there, count), strict=True), start=1):
         if not drawn:
             continue
         # The Shapley kernel's mass on all coalitions of this size and of the complements' size.

@@ -2,27 +2,29 @@
 
 Three quarters of the budget go to the phrases: exact where all their coalitions fit, else estimated from
 sampled pairs. What is left goes to the phrases with the largest values, one after the other, whose words
-get Owen values: a word's Shapley value within its phrase, in the mean over coalitions of the other phrases.
+get Owen values: a word's Shapley value within its phrase, in the mean over coalitions of the other phrases. Captions
+of too many phrases are left to `nested`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from yoin.explanations.exact import coalitions, context_weights, shapley_values
 from yoin.explanations.game import Floats, Masks, Plan
+from yoin.explanations.nested import CALLS_A_PART, MAX_PHRASES, MAX_TOP, refine, top
 from yoin.explanations.players import MAX_PHRASE_WORDS, Players, split
 from yoin.explanations.sampling import draw_pairs, estimate
+from yoin.explanations.table import Table
 
 MIN_BUDGET = 16
-MAX_PHRASES = 64
-_CALLS_A_PHRASE = 3  # fewer calls a phrase leave the regression hardly more rows than unknowns
 _MAX_EXACT_PHRASES = 16
 _MAX_CONTEXT_PAIRS = 32
 _MIN_COMPARED_PAIRS = 4
+_REACH = 0.3  # of the phrases: small sets, and their complements, tell more of each phrase than halves do
 _PARTS = (1 / 3, 2 / 3, 1.0)  # of a phrase's pairs: after each the errors are looked at
 _SURE_PAIRS = 1.5  # pairs a phrase, below which the errors themselves are too unsure to stop by
 
@@ -46,35 +48,6 @@ class Attribution:
 
 
 @dataclass(slots=True)
-class _Table:
-    """Values of sets of kept words that were asked for so far, and those to ask for next."""
-
-    known: dict[bytes, float] = field(default_factory=dict)
-    waiting: dict[bytes, Masks] = field(default_factory=dict)
-
-    def unknown(self, masks: Masks) -> dict[bytes, Masks]:
-        found = {np.packbits(mask).tobytes(): mask for mask in masks}
-        return {key: mask for key, mask in found.items() if key not in self.known and key not in self.waiting}
-
-    def ask(self) -> Plan[None]:
-        """Have all that waits valued."""
-        if self.waiting:
-            values = yield np.array(list(self.waiting.values()), dtype=np.bool_)
-            self.known.update(zip(self.waiting, values.tolist(), strict=True))
-            self.waiting.clear()
-
-    def values(self, masks: Masks) -> Floats:
-        """The values (...) of known sets (..., words)."""
-        flat = masks.reshape(-1, masks.shape[-1])
-        found = np.array([self.known[np.packbits(mask).tobytes()] for mask in flat], dtype=np.float64)
-        return found.reshape(masks.shape[:-1])
-
-    @property
-    def size(self) -> int:
-        return len(self.known) + len(self.waiting)
-
-
-@dataclass(slots=True)
 class _Refinement:
     """A phrase whose words are to be valued, in contexts (n, phrases - 1) of the other phrases."""
 
@@ -84,13 +57,16 @@ class _Refinement:
 
 
 def cut(caption: str, budget: int) -> tuple[Players, int]:
-    """The players of ``caption`` for ``budget``, and how many of its calls the phrases may take.
+    """The players of ``caption``, and how many of the ``budget``'s calls their first level may take.
 
-    All of them where no phrase can be refined: very long captions have phrases of too many words.
+    Three quarters, or half where it is sentences: phrases too many are taken apart level by level.
     """
-    share = budget * 3 // 4
-    players = split(caption, max_phrases=min(MAX_PHRASES, share // _CALLS_A_PHRASE))
-    return players, share if any(_refinable(first, last) for first, last in players.phrases) else budget
+    players = split(caption)
+    return players, budget // 2 if _is_long(players, budget) else budget * 3 // 4
+
+
+def _is_long(players: Players, budget: int) -> bool:
+    return len(players.phrases) > min(MAX_PHRASES, budget * 3 // 4 // CALLS_A_PART)
 
 
 def attribute(
@@ -101,20 +77,26 @@ def attribute(
     Fewer are made where the phrases' standard errors are all below ``tolerance`` times their largest absolute value.
     """
     count = len(players.words)
-    table = _Table()
+    table = Table()
     ends = np.array([[False] * count, [True] * count], dtype=np.bool_)  # no words, all words
     if not count:
         base = float((yield ends[:1])[0])
         return Attribution(players.caption, ((0, 0),), np.zeros(1), np.zeros(1), base, base)
 
-    phrase_of = np.repeat(np.arange(len(players.phrases)), [last - first for first, last in players.phrases])
+    long = _is_long(players, budget)
+    ranges = top(players, min(MAX_TOP, share // CALLS_A_PART), 0) if long else players.phrases
+    phrase_of = np.repeat(np.arange(len(ranges)), [last - first for first, last in ranges])
     values, errors, saved = yield from _phrase_values(table, phrase_of, ends, share, rng, tolerance)
     base, prediction = table.values(ends).tolist()
+    if long:
+        parts = yield from refine(players, table, values, errors, ranges, budget - saved, rng)
+        spans = {first: players.span(first, last) for first, last in sorted(parts)}
+        return _attribution(players, spans, {part[0]: parts[part] for part in sorted(parts)}, base, prediction)
 
     refinements = _choose(table, players, phrase_of, values, _all_fit(len(players.phrases), share), budget - saved, rng)
     yield from table.ask()
 
-    spans: dict[int, tuple[int, int]] = {}  # by first word
+    spans = {}  # by first word
     span_values: dict[int, tuple[float, float]] = {}
     refined = {refinement.phrase: refinement for refinement in refinements}
     for number, (first, last) in enumerate(players.phrases):
@@ -124,7 +106,17 @@ def attribute(
         words, word_errors = _word_values(table, players, phrase_of, refined[number], values[number], errors[number])
         for word in range(first, last):
             spans[word], span_values[word] = players.words[word], (words[word - first], word_errors[word - first])
-    results = np.array(list(span_values.values()), dtype=np.float64)
+    return _attribution(players, spans, span_values, base, prediction)
+
+
+def _attribution(
+    players: Players,
+    spans: dict[int, tuple[int, int]],
+    values: dict[int, tuple[float, float]],
+    base: float,
+    prediction: float,
+) -> Attribution:
+    results = np.array(list(values.values()), dtype=np.float64)
     results[:, 0] += (prediction - base - results[:, 0].sum()) / len(results)  # what rounding left over
     return Attribution(players.caption, tuple(spans.values()), results[:, 0], results[:, 1], base, prediction)
 
@@ -138,7 +130,7 @@ def _all_fit(phrases: int, share: int) -> bool:
 
 
 def _phrase_values(
-    table: _Table, phrase_of: np.ndarray, ends: Masks, share: int, rng: np.random.Generator, tolerance: float
+    table: Table, phrase_of: np.ndarray, ends: Masks, share: int, rng: np.random.Generator, tolerance: float
 ) -> Generator[Masks, Floats, tuple[Floats, Floats, int]]:
     """Shapley values (k,) of the phrases and their standard errors (k,), 0 where exact; calls saved of ``share``."""
     phrases = int(phrase_of[-1]) + 1
@@ -147,7 +139,7 @@ def _phrase_values(
         table.waiting |= table.unknown(masks)
         yield from table.ask()
         return shapley_values(table.values(masks)), np.zeros(phrases), 0
-    pairs = draw_pairs(phrases, min((share - 2) // 2, 2 ** (phrases - 1) - 1), rng)
+    pairs = draw_pairs(phrases, min((share - 2) // 2, 2 ** (phrases - 1) - 1), rng, reach=_REACH)
     masks = pairs.coalitions[:, phrase_of]
     table.waiting |= table.unknown(ends)
     for part in _PARTS if tolerance else _PARTS[-1:]:
@@ -164,7 +156,7 @@ def _phrase_values(
 
 
 def _choose(
-    table: _Table, players: Players, phrase_of: np.ndarray, values: Floats, exact: bool, budget: int,
+    table: Table, players: Players, phrase_of: np.ndarray, values: Floats, exact: bool, budget: int,
     rng: np.random.Generator,
 ) -> list[_Refinement]:  # fmt: skip
     """Which phrases to refine, in which contexts; the sets of words this needs wait in ``table``.
@@ -221,7 +213,7 @@ def _around(players: Players, phrase_of: np.ndarray, phrase: int, contexts: Mask
 
 
 def _word_values(
-    table: _Table, players: Players, phrase_of: np.ndarray, refinement: _Refinement, value: float, error: float
+    table: Table, players: Players, phrase_of: np.ndarray, refinement: _Refinement, value: float, error: float
 ) -> tuple[Floats, Floats]:
     """Owen values (m,) of a phrase's words, which add up to the phrase's value, and standard errors (m,).
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -136,15 +137,21 @@ class _Model:
     def evaluator(self) -> Evaluator:
         """The same one each time; the model is read, and its quicker way measured, when it is first asked for."""
         if self._evaluator is None:
-            quick = self._predict if isinstance(self._predict, QuickPredict) and self._predict.quick else None
+            quick = self._predict if isinstance(self._predict, QuickPredict) and self._predict.ways else None
             if quick and self.precision is None:
                 self.precision = measure(quick, self._captions, seed=self._options.seed, mask=self.mask)
                 if self._kept:
                     told = json.dumps(asdict(self.precision))
                     put(self._kept, lambda path: path.write_text(told, "utf-8"))
-            used = quick is not None and self.precision is not None and self.precision.used
-            self._evaluator = Evaluator(self._predict, quick.quickly if quick and used else None)
+            quickly = None
+            if quick and self.precision and self.precision.used:
+                quickly = partial(_asked, quick, self.precision.kind)
+            self._evaluator = Evaluator(self._predict, quickly)
         return self._evaluator
+
+
+def _asked(predict: QuickPredict, way: str, texts: list[str]) -> np.ndarray:
+    return predict.quickly(texts, way)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,39 +2,38 @@
 
 A pair of a coalition and its complement tells the odd part of a game, and Shapley values depend on nothing else
 (Covert and Lee, 2021): every interaction of two players is in the even part. What is left of a text model's odd
-part is mostly additive, with some interactions of three players and a rest. So it is taken for a draw from a
+part is mostly additive, with some interactions of three players and a rest; and as texts are read by the mean over
+their words, some of it is a mean: a player adds more to few others than to many. So it is taken for a draw from a
 Gaussian process with just these parts (Rasmussen and Williams, 2006, chapters 2 and 5): over the signs z of a
-coalition, +1 in and -1 out, of k players, it has the covariance
+coalition, +1 in and -1 out, of k players, and the odd part x of the shares that its members have in its mean, it has
+the covariance
 
-    c(z, z') = (z·z')/k + cubic (z·z')³/k³ + rest [z = z']
+    c(z, z') = (z·z')/k + mean (x·x')/s + cubic (z·z')³/k³ + rest [z = z']
 
-times a scale. The Shapley values of its mean given the pairs are in closed form, and so is their spread. The full
-coalition is held to have no rest, so that the values add up exactly. With little data the values lean towards equal
-shares less than least squares leans towards noise; with more they come to the same.
+times a scale, where s is the mean of x·x over the coalitions seen. The Shapley values of its mean given the pairs are
+in closed form, and so is their spread. The full coalition is held to have no rest, so that the values add up exactly.
+With little data the values lean towards equal shares less than least squares leans towards noise; with more they come
+to the same.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from math import comb
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from yoin.explanations.game import Floats, Masks
 
-# Shares of the cubic part and of the rest that are tried; the likeliest pair is taken.
+# Shares of the parts that are tried, beside the additive one's 1; the likeliest are taken.
+MEAN = (0.0, 1.0, 3.0, 10.0)
 CUBIC = (0.0, 0.03, 0.1, 0.3)
 REST = (1e-9, 0.02, 0.05, 0.1, 0.2)
 _JITTER = 1e-10
 _CHOSEN_BY = 200  # of many pairs so many are enough to choose by
 _ADDITIVE = 1e-9  # of the spread: what is left where a game is additive but for rounding
-
-
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    values: Floats
-    errors: Floats
-    unlikelihood: float
 
 
 def fit(coalitions: Masks, halves: Floats, total: float) -> tuple[Floats, Floats]:
@@ -56,54 +55,76 @@ def fit(coalitions: Masks, halves: Floats, total: float) -> tuple[Floats, Floats
         return 2 * additive, np.zeros(players)  # f(z) = additive · z; joining moves z by 2
     some = np.unique(np.linspace(0, count, min(count + 1, _CHOSEN_BY)).round().astype(int))  # all players among them
     process = _Process.over(signs[some])
-    choices = [(cubic, rest) for cubic in CUBIC for rest in REST]
-    fits = [_posterior(process, cubic, rest, seen[some] / scale) for cubic, rest in choices]
-    place = min(range(len(fits)), key=lambda number: fits[number].unlikelihood)
-    best = fits[place]
+    seen = seen / scale
+    choices = itertools.product(MEAN, CUBIC, REST)
+    choice = min(choices, key=lambda parts: process.unlikelihood(parts, seen[some]))
     if len(some) <= count:
-        best = _posterior(_Process.over(signs), *choices[place], seen / scale)
-    values = best.values * scale
-    return values + (total - values.sum()) / players, best.errors * scale
+        process = _Process.over(signs)
+    values, errors = process.posterior(choice, seen)
+    values *= scale
+    return values + (total - values.sum()) / players, errors * scale
 
 
 @dataclass(frozen=True, slots=True)
 class _Process:
-    """What the linear and the cubic part say of coalitions (n, k) as ``signs``.
+    """What each part says of coalitions (n, k): the additive one, the mean and the cubic one, in this order.
 
-    ``likeness`` (n, n) is z·z'/k. ``linear`` and ``cubic`` (n, k) are the Shapley values of each part's covariance
-    with a coalition, ``linear_spread`` and ``cubic_spread`` their variances before anything is seen.
+    ``likeness`` (3, n, n) is the parts' covariance, ``projected`` (3, n, k) that of the coalitions with the Shapley
+    values of a part, ``spread`` (3,) the variance of such a value before anything is seen.
     """
 
     likeness: Floats
-    linear: Floats
-    cubic: Floats
-    linear_spread: float
-    cubic_spread: float
+    projected: Floats
+    spread: Floats
 
     @classmethod
     def over(cls, signs: Floats) -> _Process:
-        """Of the coalitions ``signs``; the Shapley value of the product of three signs is 2/3 for each."""
+        """Of the coalitions ``signs``, the last of them all players.
+
+        The Shapley value of the product of three signs is 2/3 for each. Of one player's share in the mean, 1/|S| in a
+        coalition S with it and 0 else, it is H/k for the player and -(H - 1)/(k (k - 1)) for any other, where H is
+        1 + 1/2 + ... + 1/k.
+        """
         players = signs.shape[1]
+        additive = signs @ signs.T / players
         others = signs.sum(axis=1, keepdims=True) - signs
         triples = 2 * signs * (others**2 - (players - 1))
+        members, outside = (signs > 0) / (signs > 0).sum(axis=1, keepdims=True), signs < 0
+        shares = (members - outside / np.maximum(outside.sum(axis=1, keepdims=True), 1)) / 2
+        size = np.square(shares[:-1]).sum(axis=1).mean()
+        harmonic = (1 / np.arange(1, players + 1)).sum()
+        own, other = harmonic / players, -(harmonic - 1) / (players * (players - 1))
+        values = other * shares.sum(axis=1, keepdims=True) + (own - other) * shares
+        cubic = (2 * (3 * players - 2) * signs + triples) / players**3
+        cubic_spread = (4 * (3 * players - 2) + (8 / 3) * comb(players - 1, 2)) / players**3
         return cls(
-            likeness=signs @ signs.T / players,
-            linear=2 * signs / players,
-            cubic=(2 * (3 * players - 2) * signs + triples) / players**3,
-            linear_spread=4 / players,
-            cubic_spread=(4 * (3 * players - 2) + (8 / 3) * comb(players - 1, 2)) / players**3,
+            likeness=np.stack([additive, shares @ shares.T / size, additive**3]),
+            projected=np.stack([2 * signs / players, values / size, cubic]),
+            spread=np.array([4 / players, (own**2 + (players - 1) * other**2) / size, cubic_spread]),
         )
 
+    def unlikelihood(self, parts: tuple[float, float, float], seen: Floats) -> float:
+        """Minus the log marginal likelihood of ``seen`` (n,) with these shares of mean, cubic part and rest."""
+        factor = self._factor(parts)
+        white = solve_triangular(factor, seen, lower=True, check_finite=False)
+        scale = float(white @ white) / len(seen)  # of the process, at its likeliest
+        return 0.5 * len(seen) * float(np.log(max(scale, 1e-300))) + float(np.log(np.diag(factor)).sum())
 
-def _posterior(process: _Process, cubic: float, rest: float, seen: Floats) -> _Fit:
-    """The Shapley values given ``seen`` (n,), their standard errors, and minus the log marginal likelihood."""
-    noise = np.full(len(seen), rest + _JITTER)
-    noise[-1] = _JITTER  # all players: to be met exactly
-    factor = np.linalg.cholesky(process.likeness + cubic * process.likeness**3 + np.diag(noise))
-    inverse = np.linalg.inv(factor)
-    white, projected = inverse @ seen, inverse @ (process.linear + cubic * process.cubic)
-    scale = float(white @ white) / len(seen)  # of the process, at its likeliest
-    before = process.linear_spread + cubic * process.cubic_spread
-    variances = np.maximum(before - np.einsum("nk,nk->k", projected, projected), 0.0)
-    unlikelihood = 0.5 * len(seen) * np.log(max(scale, 1e-300)) + float(np.log(np.diag(factor)).sum())
-    return _Fit(projected.T @ white, np.sqrt(scale * variances), unlikelihood)
+    def posterior(self, parts: tuple[float, float, float], seen: Floats) -> tuple[Floats, Floats]:
+        """The Shapley values (k,) given ``seen`` (n,), and their standard errors (k,)."""
+        weights = np.array([1.0, *parts[:2]])
+        told = np.column_stack([seen, np.tensordot(weights, self.projected, 1)])
+        told = solve_triangular(self._factor(parts), told, lower=True, check_finite=False)
+        white, projected = told[:, 0], told[:, 1:]
+        scale = float(white @ white) / len(seen)
+        variances = np.maximum(weights @ self.spread - np.einsum("nk,nk->k", projected, projected), 0.0)
+        return projected.T @ white, np.sqrt(scale * variances)
+
+    def _factor(self, parts: tuple[float, float, float]) -> Floats:
+        """The lower triangle (n, n) whose square is the covariance."""
+        mean, cubic, rest = parts
+        noise = np.full(self.likeness.shape[1], rest + _JITTER)
+        noise[-1] = _JITTER  # all players: to be met exactly
+        covariance = self.likeness[0] + mean * self.likeness[1] + cubic * self.likeness[2]
+        factor: Floats = np.linalg.cholesky(covariance + np.diag(noise))
+        return factor

@@ -61,18 +61,18 @@ class Regressor(Protocol):
 
 @runtime_checkable
 class QuickRegressor(Regressor, Protocol):
-    """A regression with a quicker way to predict, which explanations, with their many texts, make use of."""
+    """A regression with quicker ways to predict, which explanations, with their many texts, make use of."""
 
     @property
-    def quick(self) -> str:
-        """What makes it quicker on this machine, such as "bfloat16"; "" where nothing does."""
+    def ways(self) -> tuple[str, ...]:
+        """What makes them quicker on this machine, the quickest first, such as ("bfloat16",); empty if nothing does."""
 
     @property
     def mask_token(self) -> str:
         """What the model reads as a word left out; "" where it knows none."""
 
-    def predict_quickly(self, captions: list[str]) -> np.ndarray:
-        """Predictions (n,) near those of ``predict``; how near, whoever uses them measures."""
+    def predict_quickly(self, captions: list[str], way: str) -> np.ndarray:
+        """Predictions (n,) near those of ``predict``, by one of the ``ways``; how near, whoever uses them measures."""
 
 
 @runtime_checkable

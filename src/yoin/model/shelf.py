@@ -42,16 +42,16 @@ class FoldModel:
         """Predictions (n,) in the metric's unit."""
         return self._shelf.read(self._folder).predict(texts)
 
-    def quickly(self, texts: list[str]) -> np.ndarray:
+    def quickly(self, texts: list[str], way: str) -> np.ndarray:
         """The same, quicker and less exact where the model knows how."""
         model = self._shelf.read(self._folder)
-        return model.predict_quickly(texts) if isinstance(model, QuickRegressor) else model.predict(texts)
+        return model.predict_quickly(texts, way) if isinstance(model, QuickRegressor) else model.predict(texts)
 
     @property
-    def quick(self) -> str:
-        """What makes `quickly` quicker here, such as "bfloat16"; "" where nothing does."""
+    def ways(self) -> tuple[str, ...]:
+        """What makes `quickly` quicker here, such as ("int8", "bfloat16"); empty where nothing does."""
         model = self._shelf.read(self._folder)
-        return model.quick if isinstance(model, QuickRegressor) else ""
+        return model.ways if isinstance(model, QuickRegressor) else ()
 
     @property
     def mask_token(self) -> str:

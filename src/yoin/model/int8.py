@@ -1,0 +1,253 @@
+"""A fine-tuned BERT whose matrix products are of whole numbers of eight bits, where the processor is quick at them.
+
+Weights keep a scale for each row. What a layer multiplies them with has one scale a layer, from the range it takes on
+texts of random tokens: so the result for a text never depends on what else is asked, and rounding needs no look at the
+numbers first. Everything else is bfloat16. In attention alone texts of one length go together; so nothing is padded.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from yoin import encoder
+
+if TYPE_CHECKING:
+    from yoin.model.training import Network
+
+TOKENS_A_BATCH = 1024  # what a batch leaves between two layers then mostly fits into a core's cache
+_RANGE_TEXTS = 32
+_RANGE_TOKENS = (8, 96)  # of the shortest and the longest of them
+_LEVELS = 255
+_LOWEST_GELU = 0.171  # below 0
+
+
+@lru_cache(maxsize=1)
+def has_int8() -> bool:
+    """Whether the processor has products of eight-bit numbers (AVX-512 VNNI) and torch offers them.
+
+    The operator is one that torch keeps for its own compiler and may change, so it is tried.
+    """
+    probe = getattr(torch.cpu, "_is_vnni_supported", None)
+    if not (probe and probe()):
+        return False
+    whole = torch.arange(64, dtype=torch.uint8).view(4, 16)
+    try:
+        product = _Product(2 * torch.eye(16), torch.ones(16))(whole, 0.5, 8)
+    except (AttributeError, RuntimeError, TypeError):
+        return False
+    return torch.allclose(product.float(), whole.float() - 7, atol=0.5)
+
+
+def fits(network: Network) -> bool:
+    """Whether ``network`` is a BERT as it was published: then what this module computes is what it computes."""
+    config: Any = network.body.config
+    absolute = getattr(config, "position_embedding_type", "absolute") == "absolute"
+    encodes = config.model_type == "bert" and not getattr(config, "is_decoder", False)
+    return bool(encodes and absolute and config.hidden_act == "gelu")
+
+
+class _Ranges:
+    """The range of each number (inputs,) that a layer is given, while texts pass through."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        self.low, self.high = torch.zeros(layer.in_features), torch.zeros(layer.in_features)
+        self._hook = layer.register_forward_pre_hook(self._look)
+
+    def _look(self, _layer: Any, given: tuple[torch.Tensor, ...]) -> None:
+        low, high = torch.aminmax(given[0].flatten(0, -2), dim=0)
+        self.low, self.high = torch.minimum(self.low, low), torch.maximum(self.high, high)
+
+    def close(self) -> None:
+        self._hook.remove()
+
+
+class _Linear:
+    """Linear layers side by side on one input: weights (outputs, inputs) in eight bits, a scale for each row.
+
+    The input is taken in eight bits too, as (n - zero) * scale: one scale for all texts, from its ``ranges``. With
+    ``smooth``, inputs that take large numbers are made smaller, and their weights larger, by as much on both sides
+    (Xiao et al., 2023, "SmoothQuant"): else a single one of them would leave the others few levels.
+    """
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor, ranges: _Ranges, *, smooth: bool = True) -> None:
+        divisor = torch.ones(weight.shape[1])
+        if smooth:
+            sizes = torch.maximum(ranges.high, -ranges.low).clamp(min=1e-5)
+            divisor = (sizes / weight.abs().amax(dim=0).clamp(min=1e-5)).sqrt()
+        low, high = float((ranges.low / divisor).min()), float((ranges.high / divisor).max())
+        self._scale = max(high - low, 1e-6) / _LEVELS
+        self._zero = round(-low / self._scale)
+        self._into = 1 / (divisor * self._scale)
+        self._offset = torch.tensor(self._zero + 0.5)  # cutting off then rounds
+        self._product = _Product(weight * divisor, bias)
+
+    def __call__(self, states: torch.Tensor, then: str = "none") -> torch.Tensor:
+        """(tokens, inputs) → (tokens, outputs) bfloat16, their GELU with ``then`` "gelu"."""
+        whole = torch.addcmul(self._offset, states.float(), self._into).clamp_(0, _LEVELS + 0.5)
+        return self._product(_bytes(whole), self._scale, self._zero, then)
+
+
+class _Tail:
+    """The linear layer after a GELU, whose input has one scale for each token.
+
+    A GELU of a first or last token has a few numbers ten times as large as all others, and no number below -0.17.
+    """
+
+    def __init__(self, layer: nn.Linear) -> None:
+        self._product = _Product(layer.weight, None)
+        self._bias = (layer.bias - _LOWEST_GELU * layer.weight.sum(dim=1)).bfloat16()
+
+    def __call__(self, active: torch.Tensor) -> torch.Tensor:
+        """(tokens, inputs) → (tokens, outputs)."""
+        scale = (active.amax(dim=1, keepdim=True).float() + _LOWEST_GELU) / _LEVELS
+        inverse = 1 / scale
+        whole = torch.addcmul(inverse * _LOWEST_GELU + 0.5, active.float(), inverse)
+        return torch.addcmul(self._bias, self._product(_bytes(whole), 1.0, 0), scale.bfloat16())
+
+
+class _Product:
+    """Products with weights (outputs, inputs) in eight bits."""
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
+        self._scale = weight.abs().amax(dim=1).clamp(min=1e-12) / 127
+        whole = (weight / self._scale[:, None]).round().to(torch.int8)
+        self._weight = torch.ops.onednn.qlinear_prepack(whole, [TOKENS_A_BATCH, weight.shape[1]])
+        self._zero = torch.zeros(len(weight), dtype=torch.int32)
+        self._bias = bias
+
+    def __call__(self, whole: torch.Tensor, scale: float, zero: int, then: str = "none") -> torch.Tensor:
+        """(tokens, inputs) uint8, which stand for (n - zero) * scale → (tokens, outputs) bfloat16."""
+        product: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
+            whole, scale, zero, self._weight, self._scale, self._zero, self._bias, 1.0, 0, torch.bfloat16, then, [],
+            "none",
+        )  # fmt: skip
+        return product
+
+
+def _bytes(whole: torch.Tensor) -> torch.Tensor:
+    """Cut off to whole numbers, uint8; by way of int32, which is three times as fast."""
+    return whole.to(torch.int32).to(torch.uint8)
+
+
+class _Layer:
+    """One layer of the encoder."""
+
+    def __init__(self, layer: Any, ranges: Sequence[_Ranges]) -> None:
+        attention, middle, last = layer.attention, layer.intermediate.dense, layer.output
+        own, mix = attention.self, attention.output.dense
+        into, mixed, inner = ranges
+        shrink = own.attention_head_size**-0.5
+        weights = [own.query.weight * shrink, own.key.weight, own.value.weight]
+        biases = [own.query.bias * shrink, own.key.bias, own.value.bias]
+        self._heads = own.num_attention_heads
+        self._ask = _Linear(torch.cat(weights), torch.cat(biases), into)
+        self._mix = _Linear(mix.weight, mix.bias, mixed, smooth=False)
+        self._widen = _Linear(middle.weight, middle.bias, inner)
+        self._narrow = _Tail(last.dense)
+        self._norms = [_halved(attention.output.LayerNorm), _halved(last.LayerNorm)]
+
+    def __call__(self, states: torch.Tensor, groups: Sequence[_Group]) -> torch.Tensor:
+        """(tokens, width) → the same."""
+        asked = self._ask(states)
+        mixed = torch.cat([self._attend(asked[group.tokens], group.texts) for group in groups])
+        states = self._norms[0](states + self._mix(mixed))
+        narrowed: torch.Tensor = self._norms[1](states + self._narrow(self._widen(states, "gelu")))
+        return narrowed
+
+    def _attend(self, asked: torch.Tensor, texts: int) -> torch.Tensor:
+        """Queries, keys and values (texts * length, 3 * width) → (texts * length, width)."""
+        split = asked.view(texts, -1, 3, self._heads, asked.shape[1] // 3 // self._heads)
+        query, key, value = split.permute(2, 0, 3, 1, 4).flatten(1, 2)  # (texts * heads, length, size) each
+        # Keys come first: a softmax over rows is computed for all columns at once.
+        weights = torch.bmm(key, query.transpose(1, 2)).softmax(1)
+        mixed = torch.bmm(weights.transpose(1, 2), value)
+        return mixed.view(texts, self._heads, -1, split.shape[-1]).transpose(1, 2).reshape(len(asked), -1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Texts of one length in a batch, whose tokens follow each other."""
+
+    tokens: slice
+    texts: int
+
+
+class Int8Network:
+    """The same as ``network``, whose body `fits`, a little less exact; where `has_int8`."""
+
+    def __init__(self, network: Network) -> None:
+        _keep_memory()
+        body: Any = network.body
+        layers = list(body.encoder.layer)
+        with torch.inference_mode():
+            ranges = [[_Ranges(part) for part in _parts(layer)] for layer in layers]
+            for ids in _random_texts(body.config.vocab_size, body.config.max_position_embeddings):
+                body(input_ids=ids)
+            for each in itertools.chain(*ranges):
+                each.close()
+            self._layers = [_Layer(layer, three) for layer, three in zip(layers, ranges, strict=True)]
+            embeddings = body.embeddings
+            first = embeddings.position_embeddings.weight + embeddings.token_type_embeddings.weight[0]
+            self._words, self._places = embeddings.word_embeddings.weight.bfloat16(), first.bfloat16()
+            self._norm = _halved(embeddings.LayerNorm)
+        self._network = network
+
+    def outputs(self, ids: Sequence[Sequence[int]]) -> np.ndarray:
+        """What the network makes of each text's token ids: float64 (n,)."""
+        values = np.empty(len(ids))
+        with torch.inference_mode():
+            for rows in encoder.batches([len(item) for item in ids], TOKENS_A_BATCH):
+                values[rows] = self._forward([ids[row] for row in rows]).numpy()
+        return values
+
+    def _forward(self, batch: Sequence[Sequence[int]]) -> torch.Tensor:
+        """(texts,) of texts in order of their length."""
+        network, states, groups, end = self._network, [], [], 0
+        for length, some in itertools.groupby(batch, key=len):
+            tokens = torch.tensor(list(some))  # (texts, length)
+            states.append((self._words[tokens] + self._places[:length]).flatten(0, 1))
+            groups.append(_Group(slice(end, end + tokens.numel()), len(tokens)))
+            end += tokens.numel()
+        final: torch.Tensor = self._norm(torch.cat(states))  # (tokens, width)
+        for layer in self._layers:
+            final = layer(final, groups)
+        means = [final[group.tokens].view(group.texts, -1, final.shape[1]).float().mean(dim=1) for group in groups]
+        value: torch.Tensor = network.head((torch.cat(means) - network.middle) * network.scale).squeeze(-1)
+        return value
+
+
+@lru_cache(maxsize=1)
+def _keep_memory() -> None:
+    """Have the C library keep what it frees.
+
+    glibc returns large blocks to the system at once, and getting them anew, zeroed page by page, takes longer than
+    what is done with them here. Once it has freed a block of nearly 32 MiB it keeps smaller ones.
+    """
+    torch.empty(31 << 20, dtype=torch.uint8)
+
+
+def _parts(layer: Any) -> list[nn.Linear]:
+    """The linear layers with one scale for all texts: of queries (keys and values too), of what they mix, and after."""
+    attention = layer.attention
+    return [attention.self.query, attention.output.dense, layer.intermediate.dense]
+
+
+def _halved(norm: nn.LayerNorm) -> nn.LayerNorm:
+    half = nn.LayerNorm(norm.normalized_shape, eps=norm.eps, dtype=torch.bfloat16)
+    half.load_state_dict(norm.state_dict())
+    return half.requires_grad_(False)
+
+
+def _random_texts(vocabulary: int, most: int) -> list[torch.Tensor]:
+    """Token ids (1, tokens) of some texts, always the same."""
+    random = np.random.default_rng(0)
+    lengths = np.linspace(*_RANGE_TOKENS, _RANGE_TEXTS).astype(int).clip(max=most)
+    return [torch.from_numpy(random.integers(vocabulary, size=(1, length))) for length in lengths.tolist()]
