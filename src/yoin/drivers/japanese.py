@@ -73,6 +73,10 @@ def _continues(before: str, piece: str) -> bool:
     """Whether ``piece`` is an ending of the word ``before``."""
     if before == "ませ":
         return piece == "ん"
+    if before == "な":  # BudouX cuts なし, ない and なく
+        return piece in ("し", "い", "く")
+    if piece in ("的", "気") and _NOUN_END.search(before):  # 神秘的, 雰囲気
+        return True
     if before in _FUNCTION or before in LINKS:
         return False
     if _NOUN_END.search(before):
