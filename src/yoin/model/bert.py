@@ -54,7 +54,8 @@ class BertRegressor:
             safetensors weights. No code that comes with a model is run.
         options: ``learning_rate`` is meant for an encoder 768 wide and scales with 768 / width (so the 384 wide
             MiniLM learns twice as fast); ``max_epochs`` is the number of rounds after which the inner error is
-            looked at. A round is one pass over the rows, and several where 60 steps would else not be reached.
+            looked at. A round is one pass over the rows, and several where 60 steps would else not be reached; beyond
+            350 steps there are fewer rounds, but two.
 
     Raises:
         MissingExtraError: the embedded encoder, or with ``tune`` Optuna, is not installed.

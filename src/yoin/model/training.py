@@ -23,6 +23,7 @@ from yoin.options import FitOptions
 from yoin.values import Epoch, Progress
 
 FEWEST_STEPS = 60  # with few rows a round passes over them several times, until training takes so many steps
+MOST_STEPS = 350  # with many rows there are fewer rounds, but two: a slow fall of the rate learns captions by heart
 FEWEST_BATCHES = 6  # with few rows batches are smaller, so that a pass has so many steps
 PATIENCE = 2  # rounds without a better inner error, after which training stops
 WARM_UP = 0.1  # share of the steps
@@ -85,8 +86,9 @@ class Training:
         self.batch_size = min(options.batch_size, max(8, len(learned) // FEWEST_BATCHES))
         self.at_once = self.batch_size
         a_pass = math.ceil(len(learned) / self.batch_size)
-        passes = max(1, math.ceil(FEWEST_STEPS / (a_pass * options.max_epochs)))
-        total = passes * a_pass * options.max_epochs
+        most = min(options.max_epochs, max(2, MOST_STEPS // a_pass))
+        passes = max(1, math.ceil(FEWEST_STEPS / (a_pass * most)))
+        total = passes * a_pass * most
         optimizer = self._optimizer()
         warm = math.ceil(WARM_UP * total)
         schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -101,7 +103,7 @@ class Training:
         mean_of = get_ema_multi_avg_fn(AVERAGE)  # type: ignore[no-untyped-call]
         average = AveragedModel(self.network, multi_avg_fn=mean_of)
         waited = done = chosen = 0
-        for round_ in range(1, options.max_epochs + 1):
+        for round_ in range(1, most + 1):
             lost = []
             for _ in range(passes):
                 for batch in self._batches(learned):
