@@ -14,8 +14,8 @@ import yoin
 SOURCE = Path(yoin.__file__).parent
 STAGES = {"table", "media", "captions", "model", "explanations", "drivers", "report"}
 SHARED = {
-    "values", "errors", "options", "registry", "language", "features", "encoder", "images", "videos", "ledger", "files",
-    "loop", "amounts", "japanese",
+    "values", "errors", "options", "registry", "language", "features", "encoder", "hub", "images", "videos", "ledger",
+    "files", "loop", "amounts", "japanese",
 }  # fmt: skip
 JOINERS = {
     "pipeline",

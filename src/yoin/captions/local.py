@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from yoin.captions import attributes, prompts
-from yoin.captions.pretrained import faults, find, one_line, read_processor, read_weights
+from yoin.captions.pretrained import find, read_processor, read_weights
 from yoin.captions.refusals import is_refusal
 from yoin.encoder import quiet
 from yoin.errors import UsageError
+from yoin.hub import faults, one_line
 from yoin.images import ImageError, open_rgb
 from yoin.options import CaptionOptions, Spec
 from yoin.values import Caption, CaptionStatus, Medium
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 DEFAULT_BATCH = 4
 DEFAULT_TOKENS = 200
 _TOKENS_AN_ATTRIBUTE = 25
+_TASK = "image-text-to-text"
 _WINDOW = 0.01  # seconds that a batch waits for one more call
 
 
@@ -166,7 +168,7 @@ class _Model:
         options: CaptionOptions,
         closed: threading.Event,
     ) -> None:
-        with faults(asked):
+        with faults(asked, stage="captions", task=_TASK):
             self.source = find(asked)
             self._processor = read_processor(self.source)
         self._chats = bool(getattr(self._processor, "chat_template", None))
@@ -193,7 +195,7 @@ class _Model:
         self._limit = options.max_output_tokens or max(DEFAULT_TOKENS, room)
         self._closed = closed
         self._weights: PreTrainedModel | None = None
-        with faults(asked):  # what the processor is short of shows with any image
+        with faults(asked, stage="captions", task=_TASK):  # what the processor is short of shows with any image
             self._inputs([(Image.new("RGB", (64, 64)),)])
 
     def captions(self, media: Sequence[Medium]) -> list[Caption]:
@@ -203,7 +205,7 @@ class _Model:
             UsageError: the weights cannot be read.
         """
         if self._weights is None:
-            with faults(self.source.asked):
+            with faults(self.source.asked, stage="captions", task=_TASK):
                 self._weights = read_weights(self.source)
         started = time.perf_counter()
         jobs: list[tuple[Image.Image, ...]] = []  # the images of each run of the model

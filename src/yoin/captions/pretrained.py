@@ -1,26 +1,23 @@
-"""Models of Hugging Face's format: found, known by a fingerprint, read, and what is wrong with them said plainly."""
+"""Models of Hugging Face's format: found, known by a fingerprint, and read."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yoin import registry
 from yoin.encoder import quiet
-from yoin.errors import UsageError, YoinError
+from yoin.errors import UsageError
+from yoin.hub import best_device, has_bfloat16
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel, ProcessorMixin
 
 _SAMPLE = 4096  # bytes of each tensor that tell one set of weights from another
-_REASON_LENGTH = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,71 +128,8 @@ def read_weights(source: Source) -> PreTrainedModel:
             stage="captions",
             remedy="download it again",
         )
-    device = _device()
-    model.to(device, model.dtype if _quick(device, model.dtype) else torch.float32)  # type: ignore[arg-type]
+    device = best_device()
+    quick = has_bfloat16(device) if model.dtype == torch.bfloat16 else device.type == "cuda"
+    model.to(device, model.dtype if quick else torch.float32)  # type: ignore[arg-type]
     model.eval()  # type: ignore[no-untyped-call]
     return model
-
-
-def _device() -> torch.device:
-    import torch
-
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def _quick(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether to compute in the 16 bits that the weights are stored in."""
-    import torch
-
-    if dtype != torch.bfloat16:
-        return device.type == "cuda"
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    able: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # newer versions of torch have it
-    return device.type == "cpu" and bool(able.get("avx512_bf16") or able.get("amx_bf16"))
-
-
-@contextmanager
-def faults(asked: str) -> Iterator[None]:
-    """Translate whatever a library finds wrong with a model into one sentence."""
-    try:
-        yield
-    except YoinError:
-        raise
-    except Exception as error:
-        raise _fault(asked, error) from error
-
-
-def _fault(asked: str, error: Exception) -> UsageError:
-    says = one_line(error)
-    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in registry.EXTRAS:
-        return registry.missing_extra(error, stage="captions")
-    package = re.search(r"requires? the (\w+) library|No module named '(\w+)|pip install ([\w-]+)", says)
-    if isinstance(error, ImportError) and package:
-        name = next(filter(None, package.groups())).lower()
-        problem, remedy = f"needs the package {name}", f"install it with: pip install {name}"
-    elif isinstance(error, MemoryError) or re.search(r"out of memory|allocate memory|not enough memory", says, re.I):
-        problem, remedy = "needs more memory than there is", "use a smaller model"
-    elif "trust_remote_code" in says or "custom code" in says:
-        problem, remedy = "brings code of its own, which is never run", "use a model that transformers itself knows"
-    elif "safetensors" in says.lower():
-        problem, remedy = f"has no usable weights in the safetensors format ({says})", "use a model that has them"
-    elif "Unrecognized" in says or "does not recognize this architecture" in says:
-        problem = "is not one that transformers knows as image-text-to-text"
-        remedy = "use another, or a newer version of transformers"
-    elif re.search(r"gated|401 Client Error|403 Client Error", says):
-        problem, remedy = "must be asked for on its page first", "ask there, then log in with: hf auth login"
-    elif isinstance(error, OSError) and not Path(asked).expanduser().is_dir():
-        problem = "is neither a folder here nor a repository that can be reached"
-        remedy = "check the name, and that HF_HUB_OFFLINE is not set if it must be downloaded first"
-    else:
-        problem, remedy = f"cannot be read ({says})", "download it again, or use another model"
-    return UsageError(f"the model {asked} {problem}", stage="captions", remedy=remedy)
-
-
-def one_line(error: Exception) -> str:
-    """An error's kind and text, on one line of at most 300 characters."""
-    says = " ".join(str(error).split())
-    return (f"{type(error).__name__}: {says}" if says else type(error).__name__)[:_REASON_LENGTH]

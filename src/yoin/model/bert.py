@@ -18,16 +18,15 @@ from typing import Self
 
 import numpy as np
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors.torch import load_file, save
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from yoin import encoder
 from yoin.errors import UsageError
+from yoin.hub import best_device, fetch_model
 from yoin.model.base import HeldOut, Meter, inner_split
 from yoin.model.kinds import Scale, check_kind, guess_kind
-from yoin.model.quick import Outputs, best_device, outputs, quick_outputs, quick_ways
+from yoin.model.quick import Outputs, outputs, quick_outputs, quick_ways
 from yoin.model.tokens import Tokens
 from yoin.model.training import Network, Training
 from yoin.model.tune import require_tuning, tune
@@ -101,9 +100,8 @@ class BertRegressor:
 
         def train(options: FitOptions, seed: int, progress: Progress) -> Training:
             with _own_randomness():
-                network = (
-                    Network(copy.deepcopy(body)).to(best_device()).eval()
-                )  # eval throughout: no dropout, also while training
+                network = Network(copy.deepcopy(body))
+            network.to(best_device()).eval()  # eval throughout: no dropout, also while training
             training = Training(network, ids, metric, weights, pad, scale, options, seed)
             training.run(learned, held, progress)
             if training.at_once < training.batch_size:
@@ -225,38 +223,6 @@ def find_encoder(model: str) -> Path:
     return fetch_model(spec.model) if spec.name == "bert" and spec.model else encoder.model_path()
 
 
-def fetch_model(source: str) -> Path:
-    """The folder of a model given as a folder or a hub name.
-
-    Raises:
-        UsageError: there is none, or it has no configuration or no safetensors weights.
-    """
-    folder = Path(source).expanduser()
-    if folder.is_dir():
-        _require(folder, source)
-        return folder
-    remedy = "give a folder with config.json, tokenizer files and model.safetensors, or use --model minilm"
-    if source.startswith((".", "/", "~")) or source.count("/") != 1:
-        raise UsageError(f"there is no folder {source!r}", stage="model", remedy=remedy)
-    try:
-        with encoder.quiet(), _no_bars():
-            folder = Path(snapshot_download(source, allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors"]))
-    except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
-        raise UsageError(f"the model {source!r} could not be fetched", stage="model", remedy=remedy) from error
-    _require(folder, source)
-    return folder
-
-
-def _require(folder: Path, source: str) -> None:
-    for pattern in ("config.json", "*.safetensors"):
-        if not any(folder.glob(pattern)):
-            raise UsageError(
-                f"the model {source!r} has no {pattern}",
-                stage="model",
-                remedy="give a folder with config.json, tokenizer files and model.safetensors",
-            )
-
-
 def read_encoder(folder: Path, most_tokens: int) -> tuple[PreTrainedTokenizerBase, int, PreTrainedModel]:
     """The tokenizer in ``folder``, how many tokens its encoder takes at most, and the encoder, in float32.
 
@@ -287,16 +253,3 @@ def _own_randomness() -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         yield
-
-
-@contextlib.contextmanager
-def _no_bars() -> Iterator[None]:
-    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-
-    before = are_progress_bars_disabled()
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        if not before:
-            enable_progress_bars()

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from yoin import encoder
-from yoin.errors import UsageError, YoinError
+from yoin.errors import UsageError
 from yoin.files import digest, digest_file
+from yoin.hub import best_device, faults, fetch_model
 from yoin.images import ImageError, open_rgb
-from yoin.model.bert import fetch_model
 from yoin.options import Spec
 from yoin.registry import missing_extra
 from yoin.values import Progress, silent
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from transformers import BaseImageProcessor, PreTrainedModel
 
 BATCH = 16
+_TASK = "a vision encoder"
 
 
 class PictureEncoder:
@@ -49,7 +49,7 @@ class PictureEncoder:
         self._folder, self._asked = fetch_model(asked.model), asked.model
         known = sorted([*self._folder.glob("*.safetensors"), *self._folder.glob("*config.json")])
         self.id = digest([(path.name, digest_file(path)) for path in known])
-        with _faults(self._asked):
+        with faults(self._asked, stage="model", task=_TASK):
             self._processor, self._model = _read(self._folder)
 
     def vectors(
@@ -66,7 +66,7 @@ class PictureEncoder:
                 except (ImageError, OSError):
                     continue
             if images:
-                with _faults(self._asked):
+                with faults(self._asked, stage="model", task=_TASK):
                     found |= zip(images, self._look(list(images.values())), strict=True)
             progress(min(start + BATCH, len(names)), len(names), "looking at the images")
         return found
@@ -90,8 +90,6 @@ def _read(folder: Path) -> tuple[BaseImageProcessor, PreTrainedModel]:
     try:
         import torch
         from transformers import AutoImageProcessor, AutoModel
-
-        from yoin.model.quick import best_device
     except ModuleNotFoundError as error:
         raise missing_extra(error, stage="model") from error
     with encoder.quiet():
@@ -102,19 +100,3 @@ def _read(folder: Path) -> tuple[BaseImageProcessor, PreTrainedModel]:
             folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
         )
     return processor, model.to(best_device()).eval()
-
-
-@contextmanager
-def _faults(asked: str) -> Iterator[None]:
-    """Translate whatever transformers finds wrong with a model into one sentence."""
-    try:
-        yield
-    except YoinError:
-        raise
-    except Exception as error:
-        says = " ".join(str(error).split())[:200]
-        raise UsageError(
-            f"the model {asked} cannot be used as a vision encoder ({type(error).__name__}: {says})",
-            stage="model",
-            remedy="use one of images, such as facebook/dinov2-small, with safetensors weights",
-        ) from error

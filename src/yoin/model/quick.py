@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from yoin import encoder
+from yoin.hub import has_amx, has_bfloat16
 from yoin.model.int8 import Int8Network, fits, has_int8
 
 if TYPE_CHECKING:
@@ -21,29 +22,6 @@ Outputs: TypeAlias = Callable[[Sequence[Sequence[int]]], np.ndarray]
 """What a network makes of the token ids of n texts: float64 (n,)."""
 
 TOKENS_A_BATCH = 2048  # what a batch leaves between two layers then fits into a core's cache
-
-
-def best_device() -> torch.device:
-    """The accelerator that torch finds (CUDA, MPS, XPU), else the processor."""
-    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return found or torch.device("cpu")
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether ``device`` multiplies bfloat16 (a processor: AVX-512 BF16, AMX): elsewhere it is slower."""
-    if device.type != "cpu":
-        return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return has_amx() or _has("_is_avx512_bf16_supported")
-
-
-def has_amx() -> bool:
-    """Whether the processor has tiles, which multiply bfloat16 several times as fast."""
-    return _has("_is_amx_tile_supported")
-
-
-def _has(probe: str) -> bool:
-    found = getattr(torch.cpu, probe, None)
-    return bool(found and found())
 
 
 def quick_ways(network: Network) -> tuple[str, ...]:

@@ -16,9 +16,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import PreTrainedModel
 
 from yoin import encoder
+from yoin.hub import has_bfloat16
 from yoin.model.kinds import Scale
 from yoin.model.losses import losses
-from yoin.model.quick import has_bfloat16, outputs
+from yoin.model.quick import outputs
 from yoin.options import FitOptions
 from yoin.values import Epoch, Progress
 
