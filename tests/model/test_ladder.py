@@ -128,7 +128,14 @@ def test_without_the_encoder_frozen_is_missing_and_bert_goes_without_it(
         with pytest.raises(MissingExtraError, match=r"yoin\[offline\]"):
             climb(captions, metric, tmp_path, model)
     found = climb(captions, metric, tmp_path, f"bert:{tiny_bert}", folds=2)
-    assert [rung.name for rung in found.rungs] == ["mean", "tfidf", f"bert:{tiny_bert}"]
+    assert [rung.name for rung in found.rungs] == ["mean", "tfidf", f"bert:{tiny_bert}", "stacked"]
+    wide = found.predictions.pivot(index="row_id", columns="model", values="prediction")
+    gap, added = wide[f"bert:{tiny_bert}"] - wide["tfidf"], wide["stacked"] - wide["tfidf"]
+    fold = found.predictions.drop_duplicates("row_id").set_index("row_id")["fold"]
+    for number in (0, 1):
+        share = (added / gap)[fold == number]
+        assert np.ptp(share) == pytest.approx(0, abs=1e-6)
+        assert 0 <= share.iloc[0] <= 1
     assert found.signal.test_rung == "tfidf"
     assert any("frozen was left out" in note for note in found.notes)
 
@@ -165,7 +172,7 @@ def test_the_whole_ladder_on_a_few_real_texts(tmp_path: Path, capfd: pytest.Capt
     captions = [f"A {text} poster." for text in make_captions(60, length=3)]
     metric = make_metric(captions, 0.2)
     found = climb(captions, metric, tmp_path, "minilm")
-    assert [rung.name for rung in found.rungs] == ["mean", "tfidf", "frozen", "minilm"]
+    assert [rung.name for rung in found.rungs] == ["mean", "tfidf", "frozen", "minilm", "stacked"]
     assert found.rungs[-1].r2 > 0.3
     assert (found.signal.verdict, found.signal.test_rung) == ("signal", "frozen")
     rows = found.predictions[found.predictions.model == "minilm"].reset_index(drop=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.model.conftest import make_captions, make_metric
-from yoin.model.linear import FrozenRidge, TfidfRidge, predict_given, remember
+from yoin.model.linear import TfidfRidge, predict_given, remember
 from yoin.model.ridge import fit_ridge
 
 
@@ -46,14 +46,6 @@ def test_japanese_is_read_by_characters() -> None:
     model.fit(warm + cool, np.repeat([1.0, 0.0], 40))
     red, blue = model.predict(["背景が赤い", "背景が青い"])
     assert red > blue + 0.3
-
-
-def test_a_frozen_ridge_uses_the_encoder_it_is_given() -> None:
-    captions = make_captions(200)
-    metric = letters(captions)[:, 3].astype(float)
-    model = FrozenRidge(embed=letters)
-    model.fit(captions, metric)
-    assert r2(metric, model.predict(captions)) > 0.9
 
 
 def test_an_encoder_that_remembers_embeds_a_text_once() -> None:

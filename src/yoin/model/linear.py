@@ -1,19 +1,18 @@
-"""The linear rungs: TF-IDF and the frozen encoder, each with an exact ridge; the features alone; both together."""
+"""The linear rungs: TF-IDF with an exact ridge; the features alone; both together."""
 
 from __future__ import annotations
 
 import json
-from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from yoin import encoder
 from yoin.features import FeatureEncoder
-from yoin.model.base import HeldOut
+from yoin.model.base import HeldOut, Regressor
+from yoin.model.kernel import FrozenRidge
 from yoin.model.ridge import Ridge, fit_ridge, least_squares
 from yoin.options import FitOptions
 from yoin.values import Embed, Progress, silent
@@ -24,67 +23,17 @@ MOST_TERMS_OF_MANY_ROWS = 2500
 CJK_SHARE = 0.2
 
 
-class TextRidge(ABC):
-    """A ridge on a matrix made of the captions; a subclass says how the matrix is made."""
+class TextRidge(Regressor, Protocol):
+    """A regression that can also make a matrix of the captions."""
 
-    def __init__(self, argument: str = "", *, options: FitOptions | None = None) -> None:
-        self.notes: tuple[str, ...] = ()
-        self.held_out: HeldOut | None = None
-        self._ridge = Ridge(np.zeros((0, 1)), np.zeros(1), np.zeros(1))
-
-    @abstractmethod
     def learn(self, captions: list[str]) -> np.ndarray:
         """Learn how captions become columns, from the training captions; their matrix (n, p)."""
 
-    @abstractmethod
     def matrix(self, captions: list[str]) -> np.ndarray:
         """The matrix (m, p) of any captions."""
 
-    def fit(
-        self,
-        captions: list[str],
-        metric: np.ndarray,
-        *,
-        group: np.ndarray | None = None,
-        weight: np.ndarray | None = None,
-        progress: Progress = silent,
-    ) -> None:
-        """Learn the columns and the ridge."""
-        self._ridge = fit_ridge(self.learn(captions), metric[:, None], weight=weight, group=group)
 
-    def predict(self, captions: list[str]) -> np.ndarray:
-        """Predictions (n,) in the metric's unit."""
-        return self._ridge.predict(self.matrix(captions))[:, 0]
-
-    def save(self, folder: Path) -> None:
-        """Write ``ridge.json``."""
-        state = {
-            "coefficients": self._ridge.coefficients[:, 0].tolist(),
-            "intercept": float(self._ridge.intercepts[0]),
-            **self._state(),
-        }
-        (folder / "ridge.json").write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read ``ridge.json``."""
-        state = json.loads((folder / "ridge.json").read_text(encoding="utf-8"))
-        model = cls()
-        coefficients = np.array(state["coefficients"], dtype=float)
-        model._ridge = Ridge(coefficients[:, None], np.array([state["intercept"]]), np.zeros(1))
-        model._restore(state)
-        return model
-
-    @abstractmethod
-    def _state(self) -> dict[str, object]:
-        """What `learn` learned, as JSON."""
-
-    @abstractmethod
-    def _restore(self, state: dict[str, object]) -> None:
-        """Take back what `_state` gave."""
-
-
-class TfidfRidge(TextRidge):
+class TfidfRidge:
     """TF-IDF of words and word pairs (of runs of one to three characters in Chinese and Japanese text) and a ridge.
 
     Terms seen in one training caption only are left out; the vocabulary is the most frequent 5,000 terms
@@ -92,7 +41,9 @@ class TfidfRidge(TextRidge):
     """
 
     def __init__(self, argument: str = "", *, options: FitOptions | None = None) -> None:
-        super().__init__(argument, options=options)
+        self.notes: tuple[str, ...] = ()
+        self.held_out: HeldOut | None = None
+        self._ridge = Ridge(np.zeros((0, 1)), np.zeros(1), np.zeros(1))
         self._vectorizer: TfidfVectorizer | None = None
         self._characters = False
 
@@ -117,50 +68,46 @@ class TfidfRidge(TextRidge):
             return np.zeros((len(captions), 0))
         return np.asarray(self._vectorizer.transform(captions).toarray())
 
-    def _state(self) -> dict[str, object]:
-        if self._vectorizer is None:
-            return {"characters": self._characters, "terms": [], "idf": []}
-        return {
+    def fit(
+        self,
+        captions: list[str],
+        metric: np.ndarray,
+        *,
+        group: np.ndarray | None = None,
+        weight: np.ndarray | None = None,
+        progress: Progress = silent,
+    ) -> None:
+        """Learn the vocabulary and the ridge."""
+        self._ridge = fit_ridge(self.learn(captions), metric[:, None], weight=weight, group=group)
+
+    def predict(self, captions: list[str]) -> np.ndarray:
+        """Predictions (n,) in the metric's unit."""
+        return self._ridge.predict(self.matrix(captions))[:, 0]
+
+    def save(self, folder: Path) -> None:
+        """Write ``ridge.json``."""
+        known = self._vectorizer
+        state = {
+            "coefficients": self._ridge.coefficients[:, 0].tolist(),
+            "intercept": float(self._ridge.intercepts[0]),
             "characters": self._characters,
-            "terms": self._vectorizer.get_feature_names_out().tolist(),
-            "idf": self._vectorizer.idf_.tolist(),
+            "terms": [] if known is None else known.get_feature_names_out().tolist(),
+            "idf": [] if known is None else known.idf_.tolist(),
         }
+        (folder / "ridge.json").write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
 
-    def _restore(self, state: dict[str, object]) -> None:
-        self._characters = bool(state["characters"])
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read ``ridge.json``."""
+        state = json.loads((folder / "ridge.json").read_text(encoding="utf-8"))
+        model = cls()
+        coefficients = np.array(state["coefficients"], dtype=float)
+        model._ridge = Ridge(coefficients[:, None], np.array([state["intercept"]]), np.zeros(1))
+        model._characters = bool(state["characters"])
         if state["terms"]:
-            self._vectorizer = _vectorizer(self._characters, vocabulary=state["terms"])
-            self._vectorizer.idf_ = np.array(state["idf"])
-
-
-class FrozenRidge(TextRidge):
-    """The embedded frozen encoder (all-MiniLM-L6-v2) and a ridge.
-
-    Args:
-        argument: not used.
-        options: not used.
-        embed: the encoder; a caller that embeds the same captions again passes one that remembers.
-    """
-
-    def __init__(self, argument: str = "", *, options: FitOptions | None = None, embed: Embed | None = None) -> None:
-        super().__init__(argument, options=options)
-        if embed is None:
-            encoder.model_path()  # says at once where the encoder is missing
-        self._embed: Embed = embed or encoder.embed
-
-    def learn(self, captions: list[str]) -> np.ndarray:
-        """Nothing is learned: the frozen embeddings (n, 384)."""
-        return self.matrix(captions)
-
-    def matrix(self, captions: list[str]) -> np.ndarray:
-        """The frozen embeddings (m, 384)."""
-        return self._embed(captions).astype(float)
-
-    def _state(self) -> dict[str, object]:
-        return {}
-
-    def _restore(self, state: dict[str, object]) -> None:
-        return
+            model._vectorizer = _vectorizer(model._characters, vocabulary=state["terms"])
+            model._vectorizer.idf_ = np.array(state["idf"])
+        return model
 
 
 def predict_given(

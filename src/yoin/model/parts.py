@@ -23,7 +23,7 @@ class Part:
     """
 
     predictions: np.ndarray
-    seconds: float
+    seconds: float = 0.0
     held_out: HeldOut | None = None
     notes: tuple[str, ...] = ()
     each: np.ndarray | None = None

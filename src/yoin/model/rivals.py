@@ -72,7 +72,7 @@ def compare_captions(
     if np.ptp(metric) == 0:
         raise UsageError("the metric is the same in every row", stage="model", remedy="choose one that varies")
     labels = group_labels(group, len(metric))
-    embed = remember(encoder.embed) if rung == "frozen" else None
+    embed = remember(encoder.embed_depths) if rung == "frozen" else None
     alone, found = None, []
     for captions in sets:
         alone, predicted = cross_fit(
