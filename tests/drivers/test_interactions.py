@@ -111,6 +111,24 @@ def test_none_is_found_where_there_is_none() -> None:
     assert hits <= 8  # 3 expected, and three standard errors
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["lognormal", "rare"])
+def test_skewed_metrics_make_no_more_false_pairs(kind: str) -> None:
+    """Of 100 data sets without effect, 200 pairs and more each."""
+    hits, small, names = 0, [], [str(k) for k in range(25)]
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        has = rng.random((500, 25)) < np.linspace(0.2, 0.5, 25)
+        metric = rng.lognormal(size=500) if kind == "lognormal" else (rng.random(500) < 0.08).astype(float)
+        shared = share(metric, sparse.csc_array(has.astype(float)), None, None, None)
+        assert not isinstance(shared, str)
+        found = interactions(shared, names, np.ones(25, dtype=bool), [], min_rows=20, unit=1.0)
+        hits += bool((found["q"] < 0.05).any())
+        small.append(np.mean(found["p"] < 0.001))
+    assert hits <= 11  # 5 expected, and three standard errors
+    assert np.mean(small) < 0.0015
+
+
 def test_as_many_pairs_as_may_be_are_tested_and_no_more() -> None:
     rng = np.random.default_rng(0)
     has = rng.random((200, 40)) < 0.5

@@ -48,7 +48,7 @@ def calibrated(shared: Shared, estimates: Estimates, p: Floats, seed: int) -> Fl
         count = min(step, times - start)
         shuffled = random.permuted(np.tile(residual, (count, 1)), axis=1).T
         drawn[:, start : start + count] = statistics.of(shuffled * shared.root[:, None])
-    observed = statistics.of(shared.metric()[:, None])[:, 0]
+    observed = np.abs(estimates.value[places]) / estimates.error[places]
     for row, place in enumerate(places):
         found[place] = _tail(drawn[row].astype(np.float64), float(observed[row]), float(estimates.df[place]))
     return found

@@ -16,11 +16,12 @@ import numpy as np
 from scipy import sparse
 from scipy.stats import false_discovery_control, t
 
+from yoin.drivers.nuisance import Expected
 from yoin.drivers.robust import Estimates, Floats, Ints, Regression
 
 FEWEST_DF = 4.0  # below it Satterthwaite's approximation is not to be trusted
 _DETERMINED = 1e-6  # share of a concept's variance left by the other columns, under which none is
-_CHUNK = 64  # concepts made dense at a time
+CHUNK = 64  # concepts made dense at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Shared:
 
     ``present`` is 0/1, shape (rows, concepts); ``root`` holds the roots of the weights; ``basis`` spans the intercept
     and the other columns, each times ``root``; ``expected`` is what `yoin.drivers.nuisance.cross_fitted` expects of
-    the metric, then of each concept, shape (rows, 1 + concepts).
+    the metric, then of each concept.
     """
 
     y: Floats
@@ -51,7 +52,7 @@ class Shared:
     basis: Floats
     weight: Floats | None
     clusters: Ints | None
-    expected: Floats | None
+    expected: Expected | None
 
     def one_each(self) -> Ints:
         """The clusters' numbers, every row its own where there are none."""
@@ -60,7 +61,7 @@ class Shared:
     def metric(self) -> Floats:
         """The metric net of the other columns, times ``root``."""
         return less_projection(
-            self.root * (self.y if self.expected is None else self.y - self.expected[:, 0]), self.basis
+            self.root * (self.y if self.expected is None else self.y - self.expected.values[:, 0]), self.basis
         )
 
     def concepts(self, places: Ints) -> Floats:
@@ -69,14 +70,21 @@ class Shared:
         net = less_projection_or_zero(self.root[:, None] * raw, self.basis)
         if self.expected is None:
             return net
-        beyond = less_projection(self.root[:, None] * (raw - self.expected[:, 1 + places]), self.basis)
+        beyond = less_projection(self.root[:, None] * (raw - self.expected.values[:, 1 + places]), self.basis)
         return np.where(net.any(axis=0), beyond, 0.0)
+
+    def handed_on(self, concepts: Floats) -> Floats:
+        """What `Regression.infer` has to know of ``concepts``, which are net of the other columns, times ``root``."""
+        if self.expected is None:
+            return np.zeros_like(concepts)
+        root = self.root[:, None]
+        return self.expected.handed_on(root * concepts) / root
 
     def residuals(self) -> Iterator[Residuals]:
         """The metric and the concepts net of the other columns, some concepts at a time."""
         left = self.metric()
-        for first in range(0, self.present.shape[1], _CHUNK):
-            places = np.arange(first, min(first + _CHUNK, self.present.shape[1]))
+        for first in range(0, self.present.shape[1], CHUNK):
+            places = np.arange(first, min(first + CHUNK, self.present.shape[1]))
             yield Residuals(left, self.concepts(places), self.basis)
 
 
@@ -116,7 +124,7 @@ def adjusted(
     features: Floats,
     weight: Floats | None,
     clusters: Ints | None,
-    expected: Floats | None = None,
+    expected: Expected | None = None,
 ) -> Estimates | str:
     """The difference that goes with each concept among rows whose other columns are alike.
 
@@ -130,8 +138,8 @@ def adjusted(
         features: the other columns as numbers, shape (rows, columns).
         weight: positive, shape (rows,); None for equal weights.
         clusters: numbers of the clusters, shape (rows,); None for independent rows.
-        expected: what `yoin.drivers.nuisance.cross_fitted` expects of the metric, then of each concept, shape
-            (rows, 1 + concepts); None to adjust linearly alone.
+        expected: what `yoin.drivers.nuisance.cross_fitted` expects of the metric, then of each concept; None to
+            adjust linearly alone.
 
     Returns:
         Estimates with HC2 or CR2 standard errors; NaN where the other columns determine the concept. A sentence
@@ -144,7 +152,7 @@ def adjusted(
 def adjusted_of(shared: Shared) -> Estimates:
     """`adjusted`, of rows that `share` has prepared."""
     regression = Regression(shared.basis, shared.one_each(), shared.weight)
-    return joined([regression.infer(net.y, net.concepts) for net in shared.residuals()])
+    return joined([regression.infer(net.y, net.concepts, shared.handed_on(net.concepts)) for net in shared.residuals()])
 
 
 def share(
@@ -153,7 +161,7 @@ def share(
     features: Floats | None,
     weight: Floats | None,
     clusters: Ints | None,
-    expected: Floats | None = None,
+    expected: Expected | None = None,
 ) -> Shared | str:
     """What the estimates of all concepts share; a sentence where the other columns leave nothing to estimate.
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from yoin.drivers.effects import (
+    CHUNK,
     Shared,
     intervals,
     joined,
@@ -20,7 +21,7 @@ from yoin.drivers.effects import (
     less_projection_or_zero,
     q_values,
 )
-from yoin.drivers.robust import Floats, Ints, Regression
+from yoin.drivers.robust import Estimates, Floats, Ints, Regression
 from yoin.drivers.tokens import Bools
 from yoin.features import Part
 from yoin.values import DRIVER_INTERACTION_COLUMNS
@@ -129,18 +130,15 @@ def _tested(
     unit: float,
 ) -> pd.DataFrame:
     """The pairs with their estimates and places; ``parts`` where the others are parts of columns."""
-    y, found = shared.metric(), []
-    for one, two in zip(pairs.one, pairs.two, strict=True):
-        both = np.column_stack([net[:, one], pairs.net[:, two]])
-        left, sizes, _ = np.linalg.svd(both, full_matrices=False)
-        span = left[:, sizes > 1e-7 * sizes.max(initial=0.0)]
-        # The other columns may say a part wholly, and leave nothing of it.
-        product = net[:, one] * (pairs.net[:, two] / shared.root if parts is None else pairs.others[:, two])
-        lone = less_projection(less_projection(product, shared.basis)[:, None], span)
-        lone = less_projection(lone, shared.basis)
-        if np.sum(lone**2) <= 1e-9 * np.sum(product**2):  # nothing beyond the two alone
-            lone = np.zeros_like(lone)
-        found.append(regression.infer(less_projection(y, span), lone))
+    y, found = shared.metric(), list[Estimates]()
+    for first in range(0, len(pairs.one), CHUNK):
+        places = range(first, min(first + CHUNK, len(pairs.one)))
+        spans, lone = zip(
+            *(_beyond(shared, net, pairs, place, concepts=parts is None) for place in places), strict=True
+        )
+        handed_on = shared.handed_on(np.hstack(lone))
+        for at, span in enumerate(spans):
+            found.append(regression.infer(less_projection(y, span), lone[at], handed_on[:, [at]]))
     told = intervals(joined(found), unit)
     here, there = _slopes(y, net, pairs.others, pairs.one, pairs.two)
     back = (np.full(len(pairs.one), np.nan),) * 2
@@ -156,6 +154,20 @@ def _tested(
         "one": pairs.one, "two": pairs.two,
     }  # fmt: skip
     return pd.DataFrame(values)
+
+
+def _beyond(shared: Shared, net: Floats, pairs: Pairs, place: int, *, concepts: bool) -> tuple[Floats, Floats]:
+    """What the two of a pair span, and their product net of it and of the other columns, shape (rows, 1)."""
+    one, two = pairs.one[place], pairs.two[place]
+    left, sizes, _ = np.linalg.svd(np.column_stack([net[:, one], pairs.net[:, two]]), full_matrices=False)
+    span = left[:, sizes > 1e-7 * sizes.max(initial=0.0)]
+    # The other columns may say a part wholly, and leave nothing of it.
+    product = net[:, one] * (pairs.net[:, two] / shared.root if concepts else pairs.others[:, two])
+    lone = less_projection(less_projection(product, shared.basis)[:, None], span)
+    lone = less_projection(lone, shared.basis)
+    if np.sum(lone**2) <= 1e-9 * np.sum(product**2):  # nothing beyond the two alone
+        lone = np.zeros_like(lone)
+    return span, lone
 
 
 def _slopes(y: Floats, net: Floats, others: Floats, one: Ints, two: Ints) -> tuple[Floats, Floats]:

@@ -8,27 +8,67 @@ decomposition a fold serve the metric and all concepts together; each has its ow
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from yoin.drivers.robust import Floats, Ints
 from yoin.drivers.tokens import Bools
 from yoin.features import FeatureEncoder
 
 FOLDS = 5
-STEPS = 40  # thresholds of a numeric column: an effect may jump where splines are smooth
-FEW_STEPS = 7  # those that are multiplied by other columns
-PRODUCTS = 200  # columns that say how one column's effect hangs on another's value, at most
+STEPS = 100  # thresholds of a numeric column: an effect may jump where splines are smooth, and between coarse ones
+FEW_STEPS = 15  # those that are multiplied by other columns
+PRODUCTS = 400  # columns that say how one column's effect hangs on another's value, at most
 # Penalties relative to a column's mean squared length; the last one predicts the mean.
 PENALTIES = np.append(10.0 ** np.arange(-4.0, 3.1), np.inf)
 LIGHTER = 1  # steps of the grid by which the penalty is lighter than the one that predicts best
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is expected of each target, and how much of it comes from which row's metric.
+
+    ``values`` has shape (rows, targets), the metric first. In every fold the metric's expected values are a linear
+    function of the other folds' metric once the penalty is chosen; ``folds`` holds it.
+    """
+
+    values: Floats
+    folds: tuple[_Origin, ...] = ()
+
+    def handed_on(self, columns: Floats) -> Floats:
+        """By how much the sum of ``columns`` times the metric's expected values grows with each row's metric.
+
+        With H the matrix that makes the metric its expected values this is H' times ``columns``, shape (rows, columns).
+        """
+        found = np.zeros_like(columns)
+        for fold in self.folds:
+            found[~fold.held] += fold.back(columns[fold.held])
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Of one fold: the held-out rows in the directions of the ridge, and how the other rows' metric makes these."""
+
+    held: Bools
+    other: Floats  # (held-out rows, directions), each direction shrunk
+    turn: Floats  # (columns of the design, directions)
+    train: NDArray[np.float32]  # (other rows, columns of the design)
+    root: Floats  # (other rows,)
+
+    def back(self, columns: Floats) -> Floats:
+        through = self.train @ (self.turn @ (self.other.T @ columns)).astype(np.float32)
+        mean = self.root / (self.root @ self.root)
+        return np.asarray(self.root[:, None] * (through + mean[:, None] * columns.sum(axis=0)))
+
+
 def cross_fitted(
     columns: pd.DataFrame, targets: Floats, weight: Floats | None, clusters: Ints | None, seed: int
-) -> Floats:
+) -> Expected:
     """The expected value of each target given ``columns``, by models that saw no row of its fold.
 
     A ridge on splines, thresholds, levels and items of the columns, with or without products of two columns. Which of
@@ -43,13 +83,14 @@ def cross_fitted(
         seed: of the folds.
 
     Returns:
-        Shape (rows, targets); with fewer than two clusters the mean of each target.
+        Values of shape (rows, targets); with fewer than two clusters the mean of each target.
     """
     w = np.ones(len(targets)) if weight is None else weight
     fold = _folds(len(targets), clusters, seed)
     expected = np.tile(np.average(targets, axis=0, weights=w), (len(targets), 1))
     if fold.max() == 0:
-        return expected
+        return Expected(expected)
+    origins = []
     fits = [_Fold(columns, targets, w, fold == number) for number in range(int(fold.max()) + 1)]
     errors = np.stack([fit.errors() for fit in fits])  # (folds, candidates, targets)
     for number, fit in enumerate(fits):
@@ -59,7 +100,8 @@ def cross_fitted(
         place = best % len(PENALTIES)
         best -= np.where(place < len(PENALTIES) - 1, np.minimum(place, LIGHTER), 0)
         expected[fold == number] = fit.predict(best)
-    return expected
+        origins.append(fit.origin(int(best[0])))
+    return Expected(expected, tuple(origins))
 
 
 def _folds(rows: int, clusters: Ints | None, seed: int) -> Ints:
@@ -81,13 +123,13 @@ class _Fold:
     """One fold's models: every target, with and without products, under every penalty."""
 
     def __init__(self, columns: pd.DataFrame, targets: Floats, weight: Floats, held: Bools) -> None:
-        root = np.sqrt(weight[~held])
+        self.held, self.root = held, np.sqrt(weight[~held])
         self.middle = np.average(targets[~held], axis=0, weights=weight[~held])
         self.outcome, self.weight = targets[held] - self.middle, weight[held]
-        centred = root[:, None] * (targets[~held] - self.middle)
+        centred = self.root[:, None] * (targets[~held] - self.middle)
         # With products first, so that of equals the plainer comes last.
         self.designs = [
-            _Decomposed(train, other, root, centred) for train, other in _designs(columns[~held], columns[held])
+            _Decomposed(train, other, self.root, centred) for train, other in _designs(columns[~held], columns[held])
         ]
 
     def errors(self) -> Floats:
@@ -102,6 +144,12 @@ class _Fold:
             mine = design == number
             found[:, mine] += decomposed.guess(penalty[mine], mine)
         return found
+
+    def origin(self, candidate: int) -> _Origin:
+        """Where a target's predictions come from under the candidate chosen for it."""
+        design = self.designs[candidate // len(PENALTIES)]
+        shrunk = design.other / (design.rows * (design.squares + PENALTIES[candidate % len(PENALTIES)]))
+        return _Origin(self.held, shrunk, design.vectors, design.train, self.root)
 
     def _guesses(self) -> Iterator[Floats]:
         for design in self.designs:
@@ -121,10 +169,11 @@ class _Decomposed:
         x -= root[:, None] * (root @ x) / (root @ root)
         squares, vectors = np.linalg.eigh(x.T @ x)
         kept = squares > 1e-12 * squares.max(initial=0.0)
-        self.scores = vectors[:, kept].T @ (x.T @ centred)
+        self.vectors, self.train = vectors[:, kept], x.astype(np.float32)  # half the memory, and digits enough
+        self.scores = self.vectors.T @ (x.T @ centred)
         self.squares = squares[kept] / len(train)
         self.rows = len(train)
-        self.other = ((other - mean) / spread) @ vectors[:, kept]
+        self.other = ((other - mean) / spread) @ self.vectors
 
     def guess(self, penalty: float | Floats, targets: Bools | slice = slice(None)) -> Floats:
         """What ``targets`` are above their means, shape (held-out rows, targets); ``penalty`` is one or one each."""

@@ -107,12 +107,14 @@ class Regression:
         self.resolvent = 1.0 / (np.concatenate(eigenvalues)[:, None] + self.shifts)  # (width, nodes)
         self.rest_resolvent = 1.0 / (1.0 + self.shifts)  # (nodes,)
 
-    def infer(self, y: Floats, concepts: Floats) -> Estimates:
+    def infer(self, y: Floats, concepts: Floats, handed_on: Floats | None = None) -> Estimates:
         """Coefficients of ``y`` on each column of ``concepts``, both without their projection on the basis.
 
         Args:
             y: shape (rows,).
             concepts: shape (rows, concepts); a column of zeros has no estimate.
+            handed_on: where ``y`` is net of values expected from the other rows, what each row's metric adds to the
+                sum of these times the concept, shape (rows, concepts): its error counts with that much less.
         """
         value, error, df = (np.full(concepts.shape[1], np.nan) for _ in range(3))
         for k in range(concepts.shape[1]):
@@ -122,7 +124,8 @@ class Regression:
             z = concepts[:, k] / norm
             slope = float(z @ y)
             a = self.corrected(z)
-            scores = self._sum(a * (y - slope * z))
+            share = a if handed_on is None else a - handed_on[:, k] / norm
+            scores = self._sum(share * (y - slope * z))
             value[k] = slope / norm
             error[k] = float(np.sqrt(scores @ scores)) / norm
             df[k] = self._freedom(a, z)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import norm
 
-from yoin.drivers.effects import Shared, joined, less_projection
+from yoin.drivers.effects import CHUNK, Shared, joined, less_projection
 from yoin.drivers.robust import Estimates, Floats, Ints, Regression
 from yoin.drivers.tokens import Bools, concept_lemma, normal
 from yoin.language import words
@@ -51,15 +51,18 @@ def unique(shared: Shared, nested: Bools) -> Estimates:
         chosen = selected(gram, score, float(y @ y), barred, units)
     common = Regression(shared.basis, clusters, shared.weight) if units > _MANY and units < len(y) else None
     found = []
-    for k in range(count):
-        if norms[k] == 0:
-            found.append(Estimates.empty(1))
-            continue
-        controls = _bearable(gram, score, k, np.flatnonzero(chosen[k]))
-        span = _orthonormal(z[:, controls])
-        regression = common or Regression(np.column_stack([shared.basis, span]), clusters, shared.weight)
-        one = regression.infer(less_projection(y, span), less_projection(z[:, [k]], span))
-        found.append(Estimates(one.value / norms[k], one.error / norms[k], one.df))
+    for first in range(0, count, CHUNK):
+        places = range(first, min(first + CHUNK, count))
+        spans = [_orthonormal(z[:, _bearable(gram, score, k, np.flatnonzero(chosen[k]))]) for k in places]
+        alone = np.hstack([less_projection(z[:, [k]], span) for k, span in zip(places, spans, strict=True)])
+        handed_on = shared.handed_on(alone)
+        for at, (k, span) in enumerate(zip(places, spans, strict=True)):
+            if norms[k] == 0:
+                found.append(Estimates.empty(1))
+                continue
+            regression = common or Regression(np.column_stack([shared.basis, span]), clusters, shared.weight)
+            one = regression.infer(less_projection(y, span), alone[:, [at]], handed_on[:, [at]])
+            found.append(Estimates(one.value / norms[k], one.error / norms[k], one.df))
     return joined(found)
 
 
