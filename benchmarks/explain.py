@@ -150,7 +150,7 @@ def curve(model: FoldModel, texts: list[str], truths: list[np.ndarray], budgets:
         players = split(text)
         game, count = Game(players), len(players.phrases)
         phrase = np.repeat(np.arange(count), [last - first for first, last in players.phrases])
-        pairs = draw_pairs(count, most // 2 - 1, np.random.default_rng(7), reach=0.3)
+        pairs = draw_pairs(count, most // 2 - 1, np.random.default_rng(7))
         masks = pairs.coalitions[:, phrase]
         values = model.quickly([game.text(mask) for mask in np.concatenate([masks, ~masks])], model.ways[0])
         ends = model(["", text])
@@ -158,10 +158,10 @@ def curve(model: FoldModel, texts: list[str], truths: list[np.ndarray], budgets:
     for budget in budgets:
         sums: list[list[float]] = []
         for (pairs, values, others, total), truth in zip(drawn, truths, strict=True):
-            rows = pairs.first((budget // 2 - 1) / (most // 2 - 1))
-            some = pairs.take(rows)
-            ours, claimed = estimate(some, values[rows], others[rows], total)
-            plain, _ = solve(some, values[rows], others[rows], total)
+            some = pairs.first((budget // 2 - 1) / (most // 2 - 1))
+            count = len(some.coalitions)
+            ours, claimed = estimate(some, values[:count], others[:count], total)
+            plain, _ = solve(some, values[:count], others[:count], total)
             size = np.abs(truth).max()
             errors = [np.mean(((one - truth) / size) ** 2) for one in (ours, plain)]
             alike = [np.corrcoef(one, truth)[0, 1] for one in (ours, plain)]

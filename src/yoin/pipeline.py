@@ -65,7 +65,7 @@ def run(
     recipe_mask: bool = False,
     recipe_last_epoch: bool = False,
     explain: int | Literal["all"] = 200,
-    budget: int = 192,
+    budget: int = 160,
     tolerance: float = 0.0,
     mask: Literal["remove", "token"] = "remove",
     interactions: int = 20,

@@ -6,8 +6,8 @@ import pytest
 from tests.explanations.test_shapley import random_game
 from yoin.explanations.exact import coalitions, shapley_values
 from yoin.explanations.game import Floats
-from yoin.explanations.sampling import draw_pairs, estimate, solve
-from yoin.explanations.surrogate import fit
+from yoin.explanations.sampling import Pairs, draw_pairs, estimate, solve
+from yoin.explanations.surrogate import fit, plan
 
 
 def drawn(value, players: int, count: int, seed: int, by=estimate) -> tuple[Floats, Floats]:  # type: ignore[no-untyped-def]
@@ -77,3 +77,32 @@ def test_nothing_moves_and_all_add_up() -> None:
     values, errors = fit(masks, np.random.default_rng(1).normal(size=40), 3.25)
     assert values.sum() == pytest.approx(3.25, abs=1e-12)
     assert (errors > 0).all()
+
+
+def test_planned_pairs_tell_more_than_pairs_drawn_by_chance() -> None:
+    planned, chance = [], []
+    for seed in range(20):
+        value = random_game(14, seed)
+        exact = shapley_values(value(coalitions(14)))
+        ends = value(coalitions(14)[[0, -1]])
+        rng = np.random.default_rng(seed)
+        others = Pairs.of(rng.permutation(draw_pairs(14, 201, rng).coalitions)[:24])  # more than a design takes
+        got = estimate(others, value(others.coalitions), value(~others.coalitions), float(ends[1] - ends[0]))[0]
+        chance.append(got - exact)
+        planned.append(drawn(value, 14, 24, seed)[0] - exact)
+    assert np.square(planned).mean() < 0.8 * np.square(chance).mean()
+
+
+@pytest.mark.parametrize("players", [6, 15, 30])
+def test_any_beginning_of_a_plan_of_enough_pairs_determines_the_players(players: int) -> None:
+    pairs = draw_pairs(players, min(2 * players, 2 ** (players - 1) - 2), np.random.default_rng(0))
+    for share in (0.75, 1.0):
+        assert np.linalg.matrix_rank(pairs.first(share).centred) == players - 1
+    assert draw_pairs(players, 12, np.random.default_rng(1)).coalitions.tolist() != pairs.coalitions[:12].tolist()
+
+
+def test_a_plan_names_each_once_and_begins_like_a_shorter_one() -> None:
+    pool = coalitions(8)[1:128]
+    chosen = plan(pool, 127)
+    assert sorted(chosen.tolist()) == list(range(127))
+    np.testing.assert_array_equal(plan(pool, 10), chosen[:10])

@@ -84,3 +84,13 @@ def test_nothing_is_left_behind_in_the_network() -> None:
     made = network()
     Int8Network(made)
     assert not any(part._forward_pre_hooks for part in made.modules())
+
+
+def test_attention_of_any_strength_stays_finite() -> None:
+    made, ids = network(), texts(40)
+    for strength in (3.0, 1e4):
+        made.body.encoder.layer[0].attention.self.query.weight *= strength
+        near = Int8Network(made).outputs(ids)
+        assert np.isfinite(near).all()
+        if strength == 3:
+            assert np.corrcoef(near, outputs(made, ids, 0))[0, 1] > 0.99

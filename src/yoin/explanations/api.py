@@ -26,7 +26,7 @@ def explain(
     predict: Predict,
     texts: Sequence[str],
     *,
-    budget: int = 192,
+    budget: int = 160,
     tolerance: float = 0.0,
     mask: str = "",
     seed: int = 0,

@@ -3,23 +3,25 @@
 Sources: Lundberg and Lee (2017), "A unified approach to interpreting model predictions", theorem 2 (the
 weighted least squares problem); Covert and Lee (2021), "Improving KernelSHAP" (paired sampling); Musco and
 Witter (2025), "Provably accurate Shapley value estimation via leverage score sampling" (as many coalitions
-of each size).
+of each size). Which pairs are asked for is planned where they are few; see `yoin.explanations.surrogate`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from math import ceil, comb
 
 import numpy as np
-from numpy.typing import NDArray
 
 from yoin.explanations.game import Floats, Masks
-from yoin.explanations.surrogate import fit
+from yoin.explanations.surrogate import fit, plan
 
 _ENUMERATE_UP_TO = 5000
 _MAX_REDRAWS = 50
+_MOST_PLANNED = 200  # pairs; with more it matters less which
+_POOL = 6  # times as many pairs are there to choose from
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,51 +43,58 @@ class Pairs:
         centred: Floats = members - members.mean(axis=1, keepdims=True)
         return centred
 
-    def first(self, share: float) -> NDArray[np.intp]:
-        """Which pairs (n,) are the first ``share``, above 0 and up to 1, of those of each size, rounded up."""
-        sizes = np.minimum(self.coalitions.sum(axis=1), (~self.coalitions).sum(axis=1))
-        chosen = [np.flatnonzero(sizes == size) for size in np.unique(sizes)]
-        return np.sort(np.concatenate([rows[: ceil(share * len(rows))] for rows in chosen]))
+    @classmethod
+    def of(cls, coalitions: Masks) -> Pairs:
+        """Of coalitions (m, k), as if they were drawn by chance from all of their sizes."""
+        players = coalitions.shape[1]
+        sizes = coalitions.sum(axis=1)
+        sizes = np.minimum(sizes, players - sizes)
+        drawn = np.bincount(sizes)[sizes]
+        halves = np.where(2 * sizes == players, 2, 1)  # two complementary halves are one pair
+        there = np.array([float(comb(players, int(size))) for size in sizes]) / halves
+        # The Shapley kernel's mass on all coalitions of this size and of the complements' size.
+        mass = (players - 1) / (sizes * (players - sizes)) * 2 / halves
+        return cls(coalitions, mass / drawn, 1 - drawn / there)
 
-    def take(self, rows: NDArray[np.intp]) -> Pairs:
-        """The pairs ``rows`` alone, as if no others had been drawn."""
-        sizes = np.minimum(self.coalitions.sum(axis=1), (~self.coalitions).sum(axis=1))
-        taken, before = np.bincount(sizes[rows], minlength=sizes.max() + 1), np.bincount(sizes)
-        share = (taken / np.maximum(before, 1))[sizes[rows]]
-        return Pairs(self.coalitions[rows], self.weights[rows] / share, 1 - (1 - self.unseen[rows]) * share)
+    def first(self, share: float) -> Pairs:
+        """The first ``share``, above 0 and up to 1, of the pairs, rounded up, as if no others had been drawn."""
+        return Pairs.of(self.coalitions[: ceil(share * len(self.coalitions))])
 
 
-def draw_pairs(players: int, count: int, rng: np.random.Generator, *, reach: float = 0.5) -> Pairs:
+def draw_pairs(players: int, count: int, rng: np.random.Generator) -> Pairs:
     """Draw ``count`` different pairs of a coalition and its complement.
 
-    There are as many of each size as can be, and the pairs determine the values of an additive game
-    (``count`` is at least ``players - 1``, and at most the number of pairs there are). The smaller coalition of a pair
-    has at most three players or a share of ``reach`` of them, unless all such pairs are too few.
+    They determine the values of an additive game (``count`` is at least ``players - 1``, and at most the number of
+    pairs there are). A small number is a design that tells much of the Shapley values, the first pairs most, with the
+    players in random places; of a large one there are as many of each size as can be, in random order.
     """
-    sizes = range(1, players // 2 + 1)
-    there = [comb(players, size) // (2 if 2 * size == players else 1) for size in sizes]
-    within = max(3, int(reach * players))
-    if sum(there[:within]) >= count:
-        there = there[:within]
+    if count < sum(_there(players)) and count <= _MOST_PLANNED:
+        return Pairs.of(_design(players, count)[:, rng.permutation(players)])
     for _ in range(_MAX_REDRAWS):
-        pairs = _draw(players, there, count, rng)
+        pairs = Pairs.of(rng.permutation(_draw(players, count, rng)))
         if np.linalg.matrix_rank(pairs.centred) == players - 1:
             break
     return pairs
 
 
-def _draw(players: int, there: list[int], count: int, rng: np.random.Generator) -> Pairs:
-    """``there`` holds how many pairs there are of each size from 1 on."""
-    rows, weights, unseen = [], [], []
-    for size, (all_pairs, drawn) in enumerate(zip(there, _shares(there, count), strict=True), start=1):
-        if not drawn:
-            continue
-        # The Shapley kernel's mass on all coalitions of this size and of the complements' size.
-        mass = (players - 1) / (size * (players - size)) * (1 if 2 * size == players else 2)
-        rows.append(_draw_size(players, size, all_pairs, drawn, rng))
-        weights.append(np.full(drawn, mass / drawn))
-        unseen.append(np.full(drawn, 1 - drawn / all_pairs))
-    return Pairs(np.concatenate(rows), np.concatenate(weights), np.concatenate(unseen))
+def _there(players: int) -> list[int]:
+    """How many pairs there are of each size from 1 on."""
+    return [comb(players, size) // (2 if 2 * size == players else 1) for size in range(1, players // 2 + 1)]
+
+
+@lru_cache(maxsize=64)
+def _design(players: int, count: int) -> Masks:
+    """The best (count, players) of several times as many."""
+    pool = _draw(players, min(_POOL * count, sum(_there(players))), np.random.default_rng(0))
+    return pool[plan(pool, count)]
+
+
+def _draw(players: int, count: int, rng: np.random.Generator) -> Masks:
+    """Coalitions (count, players), as many of each size as can be."""
+    there = _there(players)
+    shares = enumerate(zip(there, _shares(there, count), strict=True), start=1)
+    rows = [_draw_size(players, size, all_pairs, drawn, rng) for size, (all_pairs, drawn) in shares if drawn]
+    return np.concatenate(rows)
 
 
 def _shares(there: list[int], count: int) -> list[int]:

@@ -24,7 +24,6 @@ MIN_BUDGET = 16
 _MAX_EXACT_PHRASES = 16
 _MAX_CONTEXT_PAIRS = 32
 _MIN_COMPARED_PAIRS = 4
-_REACH = 0.3  # of the phrases: small sets, and their complements, tell more of each phrase than halves do
 _PARTS = (1 / 3, 2 / 3, 1.0)  # of a phrase's pairs: after each the errors are looked at
 _SURE_PAIRS = 1.5  # pairs a phrase, below which the errors themselves are too unsure to stop by
 
@@ -139,20 +138,20 @@ def _phrase_values(
         table.waiting |= table.unknown(masks)
         yield from table.ask()
         return shapley_values(table.values(masks)), np.zeros(phrases), 0
-    pairs = draw_pairs(phrases, min((share - 2) // 2, 2 ** (phrases - 1) - 1), rng, reach=_REACH)
+    pairs = draw_pairs(phrases, min((share - 2) // 2, 2 ** (phrases - 1) - 1), rng)
     masks = pairs.coalitions[:, phrase_of]
     table.waiting |= table.unknown(ends)
     for part in _PARTS if tolerance else _PARTS[-1:]:
-        rows = pairs.first(part)
-        table.waiting |= table.unknown(np.concatenate([masks[rows], ~masks[rows]]))
+        some = pairs.first(part)
+        seen = masks[: len(some.coalitions)]
+        table.waiting |= table.unknown(np.concatenate([seen, ~seen]))
         yield from table.ask()
         base, prediction = table.values(ends)
-        some = pairs.take(rows)
-        values, errors = estimate(some, table.values(masks[rows]), table.values(~masks[rows]), float(prediction - base))
-        determined = len(rows) >= _SURE_PAIRS * phrases
+        values, errors = estimate(some, table.values(seen), table.values(~seen), float(prediction - base))
+        determined = len(seen) >= _SURE_PAIRS * phrases
         if determined and errors.max() <= tolerance * np.abs(values).max():
             break
-    return values, errors, 2 * (len(masks) - len(rows))
+    return values, errors, 2 * (len(masks) - len(seen))
 
 
 def _choose(

@@ -3,10 +3,10 @@
 A pair of a coalition and its complement tells the odd part of a game, and Shapley values depend on nothing else
 (Covert and Lee, 2021): every interaction of two players is in the even part. What is left of a text model's odd
 part is mostly additive, with some interactions of three players and a rest; and as texts are read by the mean over
-their words, some of it is a mean: a player adds more to few others than to many. So it is taken for a draw from a
+their tokens, some of it is a mean: a player adds more to few others than to many. So it is taken for a draw from a
 Gaussian process with just these parts (Rasmussen and Williams, 2006, chapters 2 and 5): over the signs z of a
-coalition, +1 in and -1 out, of k players, and the odd part x of the shares that its members have in its mean, it has
-the covariance
+coalition, +1 in and -1 out, of k players, and the odd part x of the shares that its members have in its mean, where
+they are never alone (a text's first and last token stay), it has the covariance
 
     c(z, z') = (z·z')/k + mean (x·x')/s + cubic (z·z')³/k³ + rest [z = z']
 
@@ -14,6 +14,9 @@ times a scale, where s is the mean of x·x over the coalitions seen. The Shapley
 in closed form, and so is their spread. The full coalition is held to have no rest, so that the values add up exactly.
 With little data the values lean towards equal shares less than least squares leans towards noise; with more they come
 to the same.
+
+How sure the values will be hangs on which coalitions are seen, not on what is seen there. So those to ask for can be
+chosen beforehand, one after the other, each such that the values' variances fall the most.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from dataclasses import dataclass
 from math import comb
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from yoin.explanations.game import Floats, Masks
@@ -31,6 +35,7 @@ from yoin.explanations.game import Floats, Masks
 MEAN = (0.0, 1.0, 3.0, 10.0)
 CUBIC = (0.0, 0.03, 0.1, 0.3)
 REST = (1e-9, 0.02, 0.05, 0.1, 0.2)
+_USUAL = (3.0, 0.1, 0.05)  # of mean, cubic part and rest: what captions mostly take
 _JITTER = 1e-10
 _CHOSEN_BY = 200  # of many pairs so many are enough to choose by
 _ADDITIVE = 1e-9  # of the spread: what is left where a game is additive but for rounding
@@ -65,6 +70,35 @@ def fit(coalitions: Masks, halves: Floats, total: float) -> tuple[Floats, Floats
     return values + (total - values.sum()) / players, errors * scale
 
 
+def plan(coalitions: Masks, count: int) -> NDArray[np.intp]:
+    """Which ``count`` of coalitions (m, k), each with its complement, tell most of the Shapley values: the best first.
+
+    After each of them the next is the one after which the variances of the values add up to the least, for a process
+    as captions usually have it; what all players give is known.
+    """
+    signs = np.vstack([np.where(coalitions, 1.0, -1.0), np.ones(coalitions.shape[1])])
+    process, weights = _Process.over(signs), np.array([1.0, *_USUAL[:2]])
+    noise = np.append(np.full(len(coalitions), _USUAL[2]), _JITTER)
+    likeness = np.tensordot(weights, process.likeness, 1)  # (m + 1, m + 1)
+    left = np.diag(likeness) + noise  # variance of each coalition's value given those chosen
+    shared = np.tensordot(weights, process.projected, 1)  # (m + 1, k), its covariance with the Shapley values, likewise
+    factor = np.empty((count + 1, len(signs)))  # rows of the pivoted Cholesky factor
+    chosen = np.full(count + 1, len(coalitions))
+    for step in range(count + 1):
+        if step:
+            gains = np.square(shared).sum(axis=1) / np.maximum(left, _JITTER)
+            gains[chosen[:step]] = -1.0
+            chosen[step] = gains.argmax()
+        pivot = chosen[step]
+        root = np.sqrt(max(float(left[pivot]), _JITTER))
+        row = (likeness[pivot] - factor[:step, pivot] @ factor[:step]) / root
+        row[pivot] = root
+        factor[step] = row
+        left = left - row**2
+        shared = shared - np.outer(row, shared[pivot] / root)
+    return chosen[1:]
+
+
 @dataclass(frozen=True, slots=True)
 class _Process:
     """What each part says of coalitions (n, k): the additive one, the mean and the cubic one, in this order.
@@ -81,19 +115,20 @@ class _Process:
     def over(cls, signs: Floats) -> _Process:
         """Of the coalitions ``signs``, the last of them all players.
 
-        The Shapley value of the product of three signs is 2/3 for each. Of one player's share in the mean, 1/|S| in a
-        coalition S with it and 0 else, it is H/k for the player and -(H - 1)/(k (k - 1)) for any other, where H is
-        1 + 1/2 + ... + 1/k.
+        The Shapley value of the product of three signs is 2/3 for each. Of one player's share in the mean,
+        1/(|S| + 1) in a coalition S with it and 0 else, it is H/k for the player, where H is 1/2 + ... + 1/(k + 1), and
+        for the others what is then left of 1/(k + 1), the same for each.
         """
         players = signs.shape[1]
         additive = signs @ signs.T / players
         others = signs.sum(axis=1, keepdims=True) - signs
         triples = 2 * signs * (others**2 - (players - 1))
-        members, outside = (signs > 0) / (signs > 0).sum(axis=1, keepdims=True), signs < 0
-        shares = (members - outside / np.maximum(outside.sum(axis=1, keepdims=True), 1)) / 2
+        members, outside = signs > 0, signs < 0
+        shares = members / (members.sum(axis=1, keepdims=True) + 1) - outside / (outside.sum(axis=1, keepdims=True) + 1)
+        shares /= 2
         size = np.square(shares[:-1]).sum(axis=1).mean()
-        harmonic = (1 / np.arange(1, players + 1)).sum()
-        own, other = harmonic / players, -(harmonic - 1) / (players * (players - 1))
+        own = float((1 / np.arange(2, players + 2)).mean())
+        other = (1 / (players + 1) - own) / (players - 1)
         values = other * shares.sum(axis=1, keepdims=True) + (own - other) * shares
         cubic = (2 * (3 * players - 2) * signs + triples) / players**3
         cubic_spread = (4 * (3 * players - 2) + (8 / 3) * comb(players - 1, 2)) / players**3
