@@ -29,6 +29,7 @@ JOINERS = {
     "score",
     "label",
     "own",
+    "picture",
     "summarise",
     "estimate",
     "cli",

@@ -12,7 +12,8 @@ import pytest
 import yoin as yoin_package
 from tests.e2e.conftest import captions_and_metric
 from yoin.errors import NothingLeftError, StudyError, UsageError
-from yoin.score import SCORE_COLUMNS, score_new
+from yoin.options import ExplainOptions
+from yoin.score import SCORE_COLUMNS, Scores, explain_by_all, score_new
 from yoin.terminal import show_scores
 from yoin.values import EXPLANATION_COLUMNS
 
@@ -88,3 +89,42 @@ def test_what_cannot_be_scored(study: Path, new: Path, tmp_path: Path) -> None:
         score_new(study, tmp_path / "blank.csv")
     with pytest.raises(StudyError, match="is not a study"):
         score_new(tmp_path, new)
+
+
+class Rough:
+    """A model whose quicker way is a little off."""
+
+    ways: tuple[str, ...] = ("rough",)
+    mask_token = "[MASK]"
+
+    def __init__(self, shift: float) -> None:
+        self.shift, self.asked, self.asked_roughly = shift, 0, 0
+
+    def __call__(self, texts: list[str]) -> np.ndarray:
+        self.asked += len(texts)
+        return np.array([len(text.split()) + self.shift + sum(map(ord, text)) / 1e4 for text in texts])
+
+    def quickly(self, texts: list[str], way: str) -> np.ndarray:
+        assert way == "rough"
+        self.asked_roughly += len(texts)
+        self.asked -= len(texts)
+        return self(texts) + 1e-6 * np.array([len(text) % 7 for text in texts])
+
+
+@pytest.mark.parametrize(("rows", "quickly"), [(6, False), (12, True)])
+def test_many_captions_are_explained_by_the_models_quicker_way(
+    rows: int, quickly: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = [Rough(0.1 * fold) for fold in range(5)]
+    captions = captions_and_metric(rows=rows, seed=5)["caption"].set_axis(range(3, rows + 3))
+    found = explain_by_all(captions, models, ExplainOptions(budget=100))
+    spans = found.table.groupby("row_id")
+    assert sorted(spans.groups) == list(range(3, rows + 3))
+    middle = np.median([model(captions.tolist()) for model in models], axis=0)
+    np.testing.assert_allclose(spans["value"].sum() + spans["base_value"].first(), middle, atol=1e-9)
+    assert all((model.asked_roughly > 3 * model.asked) is quickly for model in models)
+    precision = found.facts["precision"]
+    assert (precision is not None) is quickly
+    table = pd.DataFrame(columns=list(SCORE_COLUMNS))
+    show_scores(Scores(metric="m", table=table, spans=found.table, precision=precision, caution=""), as_json=False)
+    assert ("Explained in rough arithmetic, which on 64 texts was" in capsys.readouterr().out) is quickly

@@ -33,6 +33,7 @@ from yoin.options import (
     TableOptions,
     TrackOptions,
 )
+from yoin.picture import Wanted, save_picture
 from yoin.preview import preview
 from yoin.score import Scores, score_new
 from yoin.study import Study
@@ -118,9 +119,24 @@ def fit(study: StudyArgument, *, as_json: JsonFlag = False, quiet: QuietFlag = F
 
 @app.command()
 @takes(ExplainOptions, without=("seed",))
-def explain(study: StudyArgument, *, as_json: JsonFlag = False, quiet: QuietFlag = False, **given: Any) -> None:
+def explain(
+    study: StudyArgument,
+    *,
+    save: Annotated[
+        Path | None, typer.Option("--save", metavar="FILE", help="Save the captions in red and blue: .html or .png.")
+    ] = None,
+    rows: Annotated[
+        str | None, typer.Option("--rows", metavar="N,N", help="Which rows of the table to save, not all explained.")
+    ] = None,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+    **given: Any,
+) -> None:
     """Explain the predictions of a study."""
+    wanted = Wanted.of(save, rows)
     _do_stage(study, "explain", as_json, quiet, **given)
+    if wanted:
+        terminal.show_picture(save_picture(Study(study), wanted), wanted, as_json)
 
 
 @app.command()

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from yoin.brief.score import score
 from yoin.errors import NothingLeftError, UsageError
-from yoin.options import RunOptions
+from yoin.options import ExplainOptions, RunOptions
 from yoin.pipeline import StageProgress, check_installed, require_table, silent
 from yoin.study import Study, locked
-from yoin.values import Captions, Media, Predict
+from yoin.values import Captions, Media, Predict, Progress, QuickPredict
+from yoin.values import silent as no_progress
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from yoin.explanations import Explained
+
 TABLES = frozenset({".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".pq", ".xlsx", ".xlsm"})
+_MANY_CALLS = 1000  # fewer are not worth making a model quicker, and looking how exact it then is
 SCORE_COLUMNS = ("row_id", "image", "caption", "status", "reason", "prediction", "low", "high")
 
 
@@ -29,12 +34,15 @@ class Scores:
 
     ``table`` has `SCORE_COLUMNS`, a row a row: the prediction and its 95% interval in the metric's unit, blank where
     there is no ok caption. ``spans`` has `yoin.values.EXPLANATION_COLUMNS`; a row's values and base value add up to its
-    prediction. ``caution`` says where the study found that its captions tell nothing, "" elsewhere.
+    prediction. ``precision`` is what a quicker way of the models cost, the fields of
+    `yoin.explanations.precision.Precision`, None where none was tried. ``caution`` says where the study found that its
+    captions tell nothing, "" elsewhere.
     """
 
     metric: str
     table: pd.DataFrame
     spans: pd.DataFrame
+    precision: Mapping[str, Any] | None
     caution: str
 
 
@@ -56,7 +64,7 @@ def score_new(study: str | Path, path: str | Path, *, ask: bool = False, progres
         NothingLeftError: there is no ok caption.
         StudyError: the study has no models yet.
     """
-    from yoin import explanations, model
+    from yoin import model
 
     source = Path(path).resolve()
     require_table(source)
@@ -79,18 +87,30 @@ def score_new(study: str | Path, path: str | Path, *, ask: bool = False, progres
         own = kept.predictions[kept.predictions["model"] == kept.facts("fit")["model"]]
         found = np.array(score(texts, predictors, own))
         table.loc[good, ["prediction", "low", "high"]] = np.where(np.isfinite(found), found, np.nan)
-        chosen = options.for_explain()
-        explained = explanations.explain(
-            _median(list(predictors.values())), texts, budget=chosen.budget, tolerance=chosen.tolerance,
-            seed=chosen.seed, progress=partial(progress, "explain"),
-        )  # fmt: skip
-        spans = explained.table.assign(row_id=table.index[good].to_numpy()[explained.table["row_id"].to_numpy()])
+        explained = explain_by_all(
+            table.loc[good, "caption"], list(predictors.values()), options.for_explain(), partial(progress, "explain")
+        )
+        spans, precision = explained.table, explained.facts["precision"]
         whole = table.reset_index()[list(SCORE_COLUMNS)]
         kept.write_csv("scores.csv", whole)
         kept.write_frame("score_explanations.parquet", spans)
     silent_study = summary.signal.verdict == "none"
     caution = "This study found no signal: its predictions tell nothing apart." if silent_study else ""
-    return Scores(metric=summary.metric.name, table=whole, spans=spans, caution=caution)
+    return Scores(metric=summary.metric.name, table=whole, spans=spans, precision=precision, caution=caution)
+
+
+def explain_by_all(
+    captions: pd.Series, predictors: Sequence[Predict], options: ExplainOptions, progress: Progress = no_progress
+) -> Explained:
+    """Explain the median of the folds' models for ``captions``, by row_id; by their quicker ways if that pays."""
+    from yoin import explanations
+
+    asked = captions.rename("caption").rename_axis("row_id").reset_index().assign(fold=0)
+    many = len(asked) * options.budget >= _MANY_CALLS
+    return explanations.explain_captions(
+        asked, {0: _Median(predictors, quickly=many)}, options=options.model_copy(update={"interactions": 0}),
+        deletions=0, progress=progress,
+    )  # fmt: skip
 
 
 def _cells(source: Path, options: RunOptions) -> pd.DataFrame:
@@ -154,13 +174,21 @@ def _captions(
         )
 
 
-def _median(predictors: list[Predict]) -> Predict:
-    """The folds' models as one."""
+class _Median:
+    """The folds' models as one, a `yoin.values.QuickPredict`; if ``quickly`` by their quicker ways, where all do."""
 
-    def predict(texts: list[str]) -> np.ndarray:
-        return np.asarray(np.median([one(texts) for one in predictors], axis=0))
+    def __init__(self, predictors: Sequence[Predict], *, quickly: bool) -> None:
+        self._predictors = predictors
+        quick = [one for one in predictors if quickly and isinstance(one, QuickPredict)]
+        self._quick = quick if len(quick) == len(predictors) else []
+        self.ways = self._quick[0].ways if self._quick else ()  # the same for all: it is the machine that decides
+        self.mask_token = str(getattr(predictors[0], "mask_token", ""))
 
-    return predict
+    def __call__(self, texts: list[str]) -> np.ndarray:
+        return np.asarray(np.median([one(texts) for one in self._predictors], axis=0))
+
+    def quickly(self, texts: list[str], way: str) -> np.ndarray:
+        return np.asarray(np.median([one.quickly(texts, way) for one in self._quick], axis=0))
 
 
 def _why(table: pd.DataFrame) -> str:

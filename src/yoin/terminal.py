@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from yoin.demo import Recovery
     from yoin.estimate import Forecast
     from yoin.label import Sheet
+    from yoin.picture import Wanted
     from yoin.score import Scores
     from yoin.study import Study
 
@@ -89,6 +90,12 @@ def show_stage(study: Study, stage: str, as_json: bool) -> None:
         told = "differently, as it should" if sanity["passed"] else "much the same: do not believe these explanations"
         alike = f"correlation {sanity['correlation']:.2f} over {sanity['captions']:,} captions"
         out.print(f"A model that learned from a shuffled metric explains {told} ({alike}).")
+
+
+def show_picture(captions: int, wanted: Wanted, as_json: bool) -> None:
+    """Print where the picture is; beside JSON on the error stream."""
+    told = f"{captions:,} explained caption{'' if captions == 1 else 's'} saved to {wanted.path}"
+    (err if as_json else out).print(told, markup=False)
 
 
 def show_study(study: Study, as_json: bool) -> None:
@@ -251,7 +258,8 @@ def show_scores(found: Scores, as_json: bool) -> None:
     if as_json:
         rows = [finite({str(name): cell for name, cell in row.items()}) for row in found.table.to_dict("records")]
         spans = found.spans.to_dict("records")
-        shown = {"metric": found.metric, "caution": found.caution, "rows": rows, "spans": spans}
+        head = {"metric": found.metric, "caution": found.caution, "precision": found.precision}
+        shown = {**head, "rows": rows, "spans": spans}
         sys.stdout.write(json.dumps(shown, ensure_ascii=False, indent=2) + "\n")
         return
     if found.caution:
@@ -272,6 +280,13 @@ def show_scores(found: Scores, as_json: bool) -> None:
                 out.print(f"  {side} it: {'; '.join(told)}", markup=False)
     if len(found.table) > _SHOWN_SCORES:
         out.print(f"and {len(found.table) - _SHOWN_SCORES:,} more in scores.csv")
+    if found.precision and found.precision["used"]:
+        cost = found.precision
+        out.print(
+            f"Explained in {cost['kind']} arithmetic, which on {cost['texts']} texts was {cost['mean_error']:.2g} off"
+            f" in the mean and {cost['largest_error']:.2g} at most; the predictions are exact.",
+            markup=False,
+        )
 
 
 def show_sheet(made: Sheet, study: Path, as_json: bool) -> None:

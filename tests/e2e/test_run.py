@@ -20,6 +20,8 @@ import pytest
 import yoin as yoin_package
 from tests.e2e.conftest import Yoin, captions_and_metric, summary_of
 from yoin import pipeline
+from yoin.errors import UsageError
+from yoin.picture import Wanted, save_picture
 from yoin.values import CAPTION_COLUMNS, DRIVER_COLUMNS, EXPLANATION_COLUMNS, PREDICTION_COLUMNS
 
 QUICK = ("--caption", "caption", "--metric", "score", "--model", "tfidf", "--explain", 12)
@@ -33,6 +35,19 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> yoin_package.Study:
     return yoin_package.run(
         folder / "scores.csv", caption="caption", metric="score", model="tfidf", explain=12, seed=7, out=folder / "s"
     )
+
+
+def test_explained_rows_are_saved(finished: yoin_package.Study, tmp_path: Path) -> None:
+    row_ids = tuple(finished.explanations["row_id"].unique().tolist())
+    assert save_picture(finished, Wanted(tmp_path / "all.html", None)) == 12
+    assert save_picture(finished, Wanted(tmp_path / "two.html", row_ids[:2])) == 2
+    assert (tmp_path / "two.html").read_text("utf-8").count("<section>") == 2
+    assert save_picture(finished, Wanted(tmp_path / "one.PNG", row_ids[:1])) == 1
+    assert (tmp_path / "one.PNG").read_bytes().startswith(b"\x89PNG")
+    other = next(number for number in range(120) if number not in row_ids)
+    with pytest.raises(UsageError, match=rf"row {other + 1}.*the caption is not explained"):
+        save_picture(finished, Wanted(tmp_path / "other.png", (other,)))
+    assert not (tmp_path / "other.png").exists()
 
 
 def test_a_run_leaves_every_artefact_and_they_agree(yoin: Yoin, table: Path, tmp_path: Path) -> None:
@@ -124,7 +139,10 @@ def test_stage_commands(yoin: Yoin, table: Path, tmp_path: Path) -> None:
     (tmp_path / "s" / "report.html").unlink()
     assert json.loads(yoin("report", "s", "--json").stdout)["ran"] == ["report"]
     assert (tmp_path / "s" / "report.html").exists()
-    assert json.loads(yoin("explain", "s", "--explain", 3, "--json").stdout)["ran"] == ["explain"]
+    done = yoin("explain", "s", "--explain", 3, "--save", "page.html", "--json")
+    assert json.loads(done.stdout)["ran"] == ["explain"]
+    assert done.stderr == "3 explained captions saved to page.html\n"
+    assert (tmp_path / "page.html").read_text("utf-8").count("<section>") == 3
     missing = yoin("drivers", tmp_path / "nothing")
     assert missing.returncode == 2
     assert "is not a study" in missing.stderr

@@ -98,7 +98,7 @@ def test_letters_that_no_font_draws_are_named(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "broken.ttf").write_bytes(b"no font")
     found = explain(additive, ["a 犬"], budget=16)
     with pytest.raises(
-        UsageError, match=r"explain: no font here draws '犬'; give one with font=PATH, or use save_html"
+        UsageError, match=r"explain: no font here draws '犬'; give one with font=PATH, or save HTML instead"
     ):
         found.save_png(tmp_path / "picture.png")
     with pytest.raises(UsageError, match=r"explain: the font '.*broken.ttf' cannot be read"):
@@ -107,9 +107,11 @@ def test_letters_that_no_font_draws_are_named(tmp_path: Path, monkeypatch: pytes
 
 
 def test_what_cannot_be_drawn_or_written_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"explain: right-to-left text is not drawn; use save_html"):
+    with pytest.raises(UsageError, match=r"explain: right-to-left text is not drawn; save HTML instead"):
         explain(additive, ["שלום"], budget=16).save_png(tmp_path / "picture.png")
-    with pytest.raises(UsageError, match=r"explain: this is too much text for a picture; take fewer or use save_html"):
+    with pytest.raises(
+        UsageError, match=r"explain: this is too much text for a picture; take fewer or save HTML instead"
+    ):
         explain(additive, ["a\n" * 2000], budget=16).save_png(tmp_path / "picture.png")
     with pytest.raises(UsageError, match=r"explain: '.*' cannot be written \(No such file or directory\)"):
         explain(additive, ["a"], budget=16).save_html(tmp_path / "nowhere" / "page.html")

@@ -93,6 +93,16 @@ class Pictures:
         _save(Path(path), to_png(self._drawn(), font))
 
 
+@dataclass(frozen=True, slots=True)
+class DrawnRows(Pictures):
+    """Some captions to look at."""
+
+    rows: tuple[Drawn, ...]
+
+    def _drawn(self) -> list[Drawn]:
+        return list(self.rows)
+
+
 def to_html(rows: Sequence[Drawn]) -> str:
     """One HTML page."""
     from jinja2 import Environment
@@ -120,11 +130,13 @@ def to_png(rows: Sequence[Drawn], font: str | Path | None = None) -> bytes:
 
     text = "".join(itertools.chain.from_iterable(row.tokens for row in rows))
     if any(unicodedata.bidirectional(char) in {"R", "AL"} for char in text):
-        raise UsageError("right-to-left text is not drawn", stage="explain", remedy="use save_html")
+        raise UsageError("right-to-left text is not drawn", stage="explain", remedy="save HTML instead")
     face = _font(text, font)
     placed, height = _placed(rows, face)
     if height > _MOST_HEIGHT:
-        raise UsageError("this is too much text for a picture", stage="explain", remedy="take fewer or use save_html")
+        raise UsageError(
+            "this is too much text for a picture", stage="explain", remedy="take fewer or save HTML instead"
+        )
     image = Image.new("RGB", (_WIDTH, height), "white")
     draw = ImageDraw.Draw(image)
     for piece in placed:
@@ -200,7 +212,7 @@ def _font(text: str, given: str | Path | None) -> FreeTypeFont:
     raise UsageError(
         f"no font {'given' if given else 'here'} draws {missing[0]!r}",
         stage="explain",
-        remedy="give one with font=PATH, or use save_html",
+        remedy="give one with font=PATH, or save HTML instead",
     )
 
 

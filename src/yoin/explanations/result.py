@@ -12,7 +12,7 @@ import pandas as pd
 
 from yoin.errors import UsageError
 from yoin.explanations.interactions import Pairwise
-from yoin.explanations.pictures import Drawn, Pictures
+from yoin.explanations.pictures import Drawn, DrawnRows, Pictures
 from yoin.explanations.shapley import Attribution
 from yoin.registry import missing_extra
 from yoin.values import EXPLANATION_COLUMNS, INTERACTION_COLUMNS
@@ -38,19 +38,41 @@ class Explanations(Pictures):
         return to_shap(self.table, dict(enumerate(self.texts)))
 
     def _drawn(self) -> list[Drawn]:
-        spans = dict(tuple(self.table.groupby("row_id", sort=False)))
-        return [
-            Drawn(
-                tokens(spans[row_id], text), tuple(spans[row_id]["value"]), float(spans[row_id]["base_value"].iloc[0])
-            )
-            for row_id, text in enumerate(self.texts)
-        ]
+        return list(draw(self.table, dict(enumerate(self.texts))).rows) if self.texts else []
 
 
 def tokens(spans: pd.DataFrame, caption: str) -> tuple[str, ...]:
     """The text of each span with what stands between it and the next: joined they are the caption."""
     edges = [0, *spans["start"].tolist()[1:], len(caption)]
     return tuple(caption[start:end] for start, end in itertools.pairwise(edges))
+
+
+def draw(table: pd.DataFrame, captions: Mapping[int, str] | pd.Series, rows: Iterable[int] | None = None) -> DrawnRows:
+    """Pictures of ``rows``, of all by default, from an explanations table and the ``captions`` by row_id.
+
+    Raises:
+        UsageError: a row is not in the table, or there is no row.
+    """
+    return DrawnRows(
+        tuple(
+            Drawn(tokens(spans, captions[row_id]), tuple(spans["value"]), float(spans["base_value"].iloc[0]))
+            for row_id, spans in _chosen(table, rows)
+        )
+    )
+
+
+def _chosen(table: pd.DataFrame, rows: Iterable[int] | None) -> list[tuple[int, pd.DataFrame]]:
+    """The spans of each of ``rows``, of all captions of the table by default."""
+    spans = {int(str(row_id)): part for row_id, part in table.groupby("row_id", sort=False)}
+    wanted = list(spans) if rows is None else list(rows)
+    if not wanted:
+        raise UsageError("no caption is explained", stage="explain", remedy="explain at least one")
+    for row_id in wanted:
+        if row_id not in spans:
+            raise UsageError(
+                "the caption is not explained", stage="explain", row=row_id + 1, remedy="ask for explained rows"
+            )
+    return [(row_id, spans[row_id].sort_values("start")) for row_id in wanted]
 
 
 def to_table(attributions: Iterable[tuple[int, Attribution]]) -> pd.DataFrame:
@@ -108,13 +130,4 @@ def to_shap(
         from yoin.explanations.shap_format import CaptionExplanation
     except ModuleNotFoundError as error:
         raise missing_extra(error, stage="explain") from error
-    spans = {int(str(row_id)): part for row_id, part in table.groupby("row_id", sort=False)}
-    wanted = list(spans) if rows is None else list(rows)
-    if not wanted:
-        raise UsageError("no caption is explained", stage="explain", remedy="explain at least one")
-    for row_id in wanted:
-        if row_id not in spans:
-            raise UsageError(
-                "the caption is not explained", stage="explain", row=row_id + 1, remedy="ask for explained rows"
-            )
-    return CaptionExplanation.of((spans[row_id], captions[row_id]) for row_id in wanted)
+    return CaptionExplanation.of((spans, captions[row_id]) for row_id, spans in _chosen(table, rows))

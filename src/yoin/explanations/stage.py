@@ -47,6 +47,7 @@ def explain_captions(
     *,
     options: ExplainOptions,
     folder: Path | None = None,
+    deletions: int = DELETED,
     progress: Progress = silent,
 ) -> Explained:
     """The explanations of a study's captions, each by the model of its own fold.
@@ -59,6 +60,7 @@ def explain_captions(
             caption.
         options: the budget for each caption, and so on.
         folder: an existing folder where every piece is kept as it is done, and found again; None to keep nothing.
+        deletions: for how many captions words are taken out one after the other, as a check.
         progress: told the captions done and all.
 
     Raises:
@@ -66,7 +68,7 @@ def explain_captions(
             else than one finite number a text.
     """
     order = captions.sort_values(["fold", "row_id"], kind="stable", ignore_index=True)
-    chosen = _evenly(order, options.interactions), _evenly(order, DELETED)
+    chosen = _evenly(order, options.interactions), _evenly(order, deletions)
     pieces: list[_Piece] = []
     precisions: list[Precision] = []
     done = 0
