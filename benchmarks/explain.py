@@ -5,7 +5,8 @@
 
 The captions are seven human captions of videos in a row (about 77 tokens), the metric is the mean memorability of the
 seven, the model is the embedded MiniLM fine-tuned on 700 of them; what is explained it has not seen. ``--work`` keeps
-the model and the reference values for the next run. Prints one block of Markdown for LOG.md. On a busy machine wall
+the model and the reference values for the next run. Other libraries (``rivals.py``) are measured too where they are
+installed. Prints one block of Markdown for LOG.md. On a busy machine wall
 seconds mean nothing; seconds of CPU do, with ``--threads 1``: more threads burn CPU while they wait for each other.
 """
 
@@ -28,6 +29,7 @@ import pandas as pd
 import shap
 import torch
 
+import rivals
 from yoin.explanations import explain_captions
 from yoin.explanations.api import Settings, explain_distinct
 from yoin.explanations.game import Evaluator, Game
@@ -171,6 +173,39 @@ def curve(model: FoldModel, texts: list[str], truths: list[np.ndarray], budgets:
         print(f"| {budget} | {error:.3f} | {claim:.3f} | {squares:.3f} | {mean[3]:.3f} | {mean[4]:.3f} |")
 
 
+def rivalled(
+    model: FoldModel, texts: list[str], truths: list[np.ndarray], quickly: Callable[[list[str]], np.ndarray] | None
+) -> None:
+    """What else is installed: other ways to ask the network, integrated gradients, other estimators."""
+    print("\nOther ways to ask the network, for half of the words of a caption:\n")
+    rng, halves = np.random.default_rng(3), []
+    for text in (texts * 40)[:200]:
+        players = split(text)
+        halves.append(Game(players).text(rng.random(len(players.words)) < 0.5))
+    for name, found in rivals.predicting(model, halves):
+        print(f"- {name}: {found}")
+    texts = texts[: len(truths)]
+    try:
+        explained = rivals.gradients(model)
+        (_, cpu), found = timed(lambda: [explained(text) for text in texts])
+        sums = [by_phrase(text, spans, values) for text, (values, spans, _) in zip(texts, found, strict=True)]
+        told = f"{cpu / max(len(texts), 1):.1f} CPU s a caption, correlation {correlation(sums, truths)}"
+    except ModuleNotFoundError as error:
+        told = f"left out: no {error.name}"
+    print(f"- integrated gradients (captum, {rivals.STEPS} steps): {told}")
+    rows: dict[tuple[str, int], list[tuple[float, float]]] = {}
+    try:
+        for text, truth in zip(texts, truths, strict=True):
+            for name, calls, values in rivals.approximators(text, quickly or model, (120, 240, 480), seed=0):
+                error = float(np.mean(((values - truth) / np.abs(truth).max()) ** 2))
+                rows.setdefault((name, calls), []).append((error, float(np.corrcoef(values, truth)[0, 1])))
+    except ModuleNotFoundError as error:
+        print(f"- shapiq: left out: no {error.name}")
+    for (name, calls), found in rows.items():
+        error, alike = np.mean(found, axis=0)
+        print(f"- shapiq, {name}, {calls} calls: error {np.sqrt(error):.3f}, correlation {alike:.3f}")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -257,6 +292,7 @@ def run(asked: argparse.Namespace, work: Path) -> None:
             f"| {name} | {wall:.2f} | {cpu:.2f} | {calls:.0f} | {calls / cpu:.0f} "
             f"| {first[0] / wall:.0f} | {first[1] / cpu:.0f} | {alike} |"
         )
+    rivalled(model, chosen, truths, quickest)
     if truths:
         curve(model, chosen[: len(truths)], truths, (64, 96, 128, 144, 192, 256, 384))
 
