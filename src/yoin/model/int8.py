@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from yoin.model.training import Network
 
 TOKENS_A_BATCH = 1024  # what a batch leaves between two layers then mostly fits into a core's cache
+_ROWS = 64  # a batch's tokens are filled up to a multiple, as torch makes and keeps code for each new number of rows
 _RANGE_TEXTS = 32
 _RANGE_TOKENS = (8, 96)  # of the shortest and the longest of them
 _LEVELS = 255
@@ -157,9 +158,11 @@ class _Layer:
         self._norms = [_halved(attention.output.LayerNorm), _halved(last.LayerNorm)]
 
     def __call__(self, states: torch.Tensor, groups: Sequence[_Group]) -> torch.Tensor:
-        """(tokens, width) → the same."""
+        """(tokens, width) → the same; of what is behind the last group nothing is mixed."""
         asked = self._ask(states)
-        mixed = torch.cat([self._attend(asked[group.tokens], group.texts) for group in groups])
+        mixed = torch.zeros_like(states)
+        for group in groups:
+            mixed[group.tokens] = self._attend(asked[group.tokens], group.texts)
         states = self._norms[0](states + self._mix(mixed))
         narrowed: torch.Tensor = self._norms[1](states + self._narrow(self._widen(states, "gelu")))
         return narrowed
@@ -212,12 +215,14 @@ class Int8Network:
 
     def _forward(self, batch: Sequence[Sequence[int]]) -> torch.Tensor:
         """(texts,) of texts in order of their length."""
-        network, states, groups, end = self._network, [], [], 0
+        network, groups, end = self._network, [], 0
+        states: list[torch.Tensor] = []
         for length, some in itertools.groupby(batch, key=len):
             tokens = torch.tensor(list(some))  # (texts, length)
             states.append((self._words[tokens] + self._places[:length]).flatten(0, 1))
             groups.append(_Group(slice(end, end + tokens.numel()), len(tokens)))
             end += tokens.numel()
+        states.append(self._words.new_zeros(-end % _ROWS, self._words.shape[1]))
         final: torch.Tensor = self._norm(torch.cat(states))  # (tokens, width)
         for layer in self._layers:
             final = layer(final, groups)
