@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+import told
 import yoin
 from told import EFFECTS, ELEMENTS, MOVED, draw, mean_differences, metric, planted_effects, tell
 from yoin import encoder
@@ -82,40 +83,30 @@ def covered(found: pd.DataFrame, column: str, truth: np.ndarray) -> float:
 
 def null(rng: np.random.Generator, scenario: Scenario) -> dict[str, float]:
     """No effect at all."""
-    has = draw(rng, scenario.rows, scenario.elements)
-    found = analysed(rng, has, metric(rng, scenario.kind, np.zeros(scenario.rows))[0])
+    drawn = told.nothing(rng, scenario.kind, scenario.rows, scenario.elements)
+    found = analysed(rng, drawn.has, drawn.y)
     return {"any false driver": found.significant > 0, "any false pair": (found.interactions["q"] < 0.05).any()}
 
 
 def direct(rng: np.random.Generator, scenario: Scenario) -> dict[str, float]:
-    """Effects of five elements; with columns, a year that drives the metric and one more element is there too."""
+    """Effects of five elements, and of one more beside a column that drives the metric too."""
     count, columns = scenario.elements, "columns" in scenario.name
-    effects, differences = planted_effects(count), mean_differences(count).copy()
-    has, given = draw(rng, scenario.rows, count), {}
-    mean = has @ effects
-    if "weighted" in scenario.name:
-        given["weight"] = rng.lognormal(0, 0.7, scenario.rows)
-    if columns:
-        year = rng.integers(1950, 2021, scenario.rows)
-        last = count - 1
-        has[:, last] = rng.random(scenario.rows) < np.where(year < 1985, 0.6, 0.2)
-        effects[last] = differences[last] = 0.3
-        mean = has @ effects + 0.02 * (year - 1985)
-        given["features"] = pd.DataFrame({"year": year})
-    y, scale = metric(rng, scenario.kind, mean)
-    found = analysed(rng, has, y, **given)
+    drawn = told.direct(
+        rng, scenario.kind, scenario.rows, count, columns=columns, weighted="weighted" in scenario.name
+    )  # fmt: skip
+    found = analysed(rng, drawn.has, drawn.y, **drawn.given)
     one = by_element(found.table)
     place, main = one.index.to_numpy(), "adjusted" if columns else "lift"
     sold = found.table["q"] < 0.05
     # What names elements of the second mood alone moves nothing; a real driver with the wrong sign is false too.
     nothing = pd.Series([bool(ks) and min(ks) >= MOVED and not (columns and count - 1 in ks)
                          for ks in mentioned(found.table)])  # fmt: skip
-    wrong = (one["q"] < 0.05) & (np.sign(one[main]) * np.sign(differences[place]) < 0)
+    wrong = (one["q"] < 0.05) & (np.sign(one[main]) * np.sign(drawn.differences[place]) < 0)
     strong = np.isin(place, [k for k, effect in EFFECTS.items() if abs(effect) >= 0.3])
     measures = {
         "false discoveries": (sold & nothing).sum() / max(sold.sum(), 1) + wrong.sum() / max(sold.sum(), 1),
-        f"{main} covers": covered(one, main, scale * differences[place]),
-        "unique covers": covered(one, "unique", scale * effects[place]),
+        f"{main} covers": covered(one, main, drawn.differences[place]),
+        "unique covers": covered(one, "unique", drawn.effects[place]),
         "elements told apart": len(one) / count,
         "recall, 0.3 sd and more": float((one["q"] < 0.05)[strong].mean()),
     }
@@ -124,13 +115,8 @@ def direct(rng: np.random.Generator, scenario: Scenario) -> dict[str, float]:
 
 def confounded(rng: np.random.Generator, scenario: Scenario) -> dict[str, float]:
     """A column drives an element and the metric, in a curve or a jump; the element does nothing."""
-    year = rng.integers(1930, 2021, scenario.rows)
-    wave = np.sin((year - 1930) / 9) if "curve" in scenario.name else np.where(year < 1967, 1.0, -1.0)
-    has = draw(rng, scenario.rows, scenario.elements)
-    has[:, 0] = rng.random(scenario.rows) < 0.4 + 0.3 * wave
-    y = metric(rng, scenario.kind, 0.6 * wave)[0]
-    features = pd.DataFrame({"year": year, "kind": rng.choice(["Drama", "Drama, Crime", "Comedy"], scenario.rows)})
-    found = analysed(rng, has, y, features=features)
+    drawn = told.behind(rng, scenario.kind, scenario.rows, scenario.elements, curve="curve" in scenario.name)
+    found = analysed(rng, drawn.has, drawn.y, **drawn.given)
     line = by_element(found.table).loc[0]
     clear = line["lift_low"] > 0
     return {
@@ -143,13 +129,8 @@ def confounded(rng: np.random.Generator, scenario: Scenario) -> dict[str, float]
 
 def grouped(rng: np.random.Generator, scenario: Scenario) -> dict[str, float]:
     """An element that varies only between 40 groups, and group effects in the metric."""
-    group = rng.choice(40, scenario.rows, p=rng.dirichlet(np.full(40, 3.0)))
-    has = draw(rng, scenario.rows, scenario.elements)
-    has[:, 0] = (rng.random(40) < 0.4)[group]
-    given: dict[str, object] = {"group": group}
-    if "columns" in scenario.name:
-        given["features"] = pd.DataFrame({"size": rng.normal(size=40)[group] + rng.normal(size=scenario.rows)})
-    found = analysed(rng, has, metric(rng, scenario.kind, rng.normal(size=40)[group])[0], **given)
+    drawn = told.between(rng, scenario.kind, scenario.rows, scenario.elements, columns="columns" in scenario.name)
+    found = analysed(rng, drawn.has, drawn.y, **drawn.given)
     return {
         "significant": by_element(found.table)["p"].get(0, np.nan) < 0.05,
         "any false driver": found.significant > 0,
