@@ -1,6 +1,7 @@
 """Are the drivers and the verdict to be believed? Data sets whose truth is known, analysed many times.
 
     python benchmarks/planted.py [--sets 150] [--workers 2] [--only TEXT]    fails where a target is missed
+    python benchmarks/planted.py --whole 3 [--workers 1]                     the whole run instead, as often a scenario
 
 The captions are told by `told.py`. Each number is judged against its own truth: `lift` against the population's mean
 difference, `adjusted` against the same net of the columns, `unique` against the planted coefficient. A target is missed
@@ -24,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+import told
 import yoin
 from told import EFFECTS, ELEMENTS, MOVED, draw, mean_differences, metric, planted_effects, tell
 from yoin import encoder
@@ -40,7 +42,10 @@ class Scenario:
     elements: int = 20
     targets: dict[str, tuple[float, float]] = field(default_factory=dict)
     share: float = 1.0  # of the data sets: large ones are slow
+    whole: bool = False  # from a table through the fine-tuned encoder and its explanations: minutes each
 
+
+TOP = "minilm"  # of the whole run's ladder
 
 _known: dict[str, np.ndarray] = {}
 
@@ -82,40 +87,30 @@ def covered(found: pd.DataFrame, column: str, truth: np.ndarray) -> float:
 
 def null(rng: np.random.Generator, scenario: Scenario) -> dict[str, float]:
     """No effect at all."""
-    has = draw(rng, scenario.rows, scenario.elements)
-    found = analysed(rng, has, metric(rng, scenario.kind, np.zeros(scenario.rows))[0])
+    drawn = told.nothing(rng, scenario.kind, scenario.rows, scenario.elements)
+    found = analysed(rng, drawn.has, drawn.y)
     return {"any false driver": found.significant > 0, "any false pair": (found.interactions["q"] < 0.05).any()}
 
 
 def direct(rng: np.random.Generator, scenario: Scenario) -> dict[str, float]:
-    """Effects of five elements; with columns, a year that drives the metric and one more element is there too."""
+    """Effects of five elements, and of one more beside a column that drives the metric too."""
     count, columns = scenario.elements, "columns" in scenario.name
-    effects, differences = planted_effects(count), mean_differences(count).copy()
-    has, given = draw(rng, scenario.rows, count), {}
-    mean = has @ effects
-    if "weighted" in scenario.name:
-        given["weight"] = rng.lognormal(0, 0.7, scenario.rows)
-    if columns:
-        year = rng.integers(1950, 2021, scenario.rows)
-        last = count - 1
-        has[:, last] = rng.random(scenario.rows) < np.where(year < 1985, 0.6, 0.2)
-        effects[last] = differences[last] = 0.3
-        mean = has @ effects + 0.02 * (year - 1985)
-        given["features"] = pd.DataFrame({"year": year})
-    y, scale = metric(rng, scenario.kind, mean)
-    found = analysed(rng, has, y, **given)
+    drawn = told.direct(
+        rng, scenario.kind, scenario.rows, count, columns=columns, weighted="weighted" in scenario.name
+    )  # fmt: skip
+    found = analysed(rng, drawn.has, drawn.y, **drawn.given)
     one = by_element(found.table)
     place, main = one.index.to_numpy(), "adjusted" if columns else "lift"
     sold = found.table["q"] < 0.05
     # What names elements of the second mood alone moves nothing; a real driver with the wrong sign is false too.
     nothing = pd.Series([bool(ks) and min(ks) >= MOVED and not (columns and count - 1 in ks)
                          for ks in mentioned(found.table)])  # fmt: skip
-    wrong = (one["q"] < 0.05) & (np.sign(one[main]) * np.sign(differences[place]) < 0)
+    wrong = (one["q"] < 0.05) & (np.sign(one[main]) * np.sign(drawn.differences[place]) < 0)
     strong = np.isin(place, [k for k, effect in EFFECTS.items() if abs(effect) >= 0.3])
     measures = {
         "false discoveries": (sold & nothing).sum() / max(sold.sum(), 1) + wrong.sum() / max(sold.sum(), 1),
-        f"{main} covers": covered(one, main, scale * differences[place]),
-        "unique covers": covered(one, "unique", scale * effects[place]),
+        f"{main} covers": covered(one, main, drawn.differences[place]),
+        "unique covers": covered(one, "unique", drawn.effects[place]),
         "elements told apart": len(one) / count,
         "recall, 0.3 sd and more": float((one["q"] < 0.05)[strong].mean()),
     }
@@ -124,13 +119,8 @@ def direct(rng: np.random.Generator, scenario: Scenario) -> dict[str, float]:
 
 def confounded(rng: np.random.Generator, scenario: Scenario) -> dict[str, float]:
     """A column drives an element and the metric, in a curve or a jump; the element does nothing."""
-    year = rng.integers(1930, 2021, scenario.rows)
-    wave = np.sin((year - 1930) / 9) if "curve" in scenario.name else np.where(year < 1967, 1.0, -1.0)
-    has = draw(rng, scenario.rows, scenario.elements)
-    has[:, 0] = rng.random(scenario.rows) < 0.4 + 0.3 * wave
-    y = metric(rng, scenario.kind, 0.6 * wave)[0]
-    features = pd.DataFrame({"year": year, "kind": rng.choice(["Drama", "Drama, Crime", "Comedy"], scenario.rows)})
-    found = analysed(rng, has, y, features=features)
+    drawn = told.behind(rng, scenario.kind, scenario.rows, scenario.elements, curve="curve" in scenario.name)
+    found = analysed(rng, drawn.has, drawn.y, **drawn.given)
     line = by_element(found.table).loc[0]
     clear = line["lift_low"] > 0
     return {
@@ -143,13 +133,8 @@ def confounded(rng: np.random.Generator, scenario: Scenario) -> dict[str, float]
 
 def grouped(rng: np.random.Generator, scenario: Scenario) -> dict[str, float]:
     """An element that varies only between 40 groups, and group effects in the metric."""
-    group = rng.choice(40, scenario.rows, p=rng.dirichlet(np.full(40, 3.0)))
-    has = draw(rng, scenario.rows, scenario.elements)
-    has[:, 0] = (rng.random(40) < 0.4)[group]
-    given: dict[str, object] = {"group": group}
-    if "columns" in scenario.name:
-        given["features"] = pd.DataFrame({"size": rng.normal(size=40)[group] + rng.normal(size=scenario.rows)})
-    found = analysed(rng, has, metric(rng, scenario.kind, rng.normal(size=40)[group])[0], **given)
+    drawn = told.between(rng, scenario.kind, scenario.rows, scenario.elements, columns="columns" in scenario.name)
+    found = analysed(rng, drawn.has, drawn.y, **drawn.given)
     return {
         "significant": by_element(found.table)["p"].get(0, np.nan) < 0.05,
         "any false driver": found.significant > 0,
@@ -227,12 +212,61 @@ def verdict(rng: np.random.Generator, scenario: Scenario) -> dict[str, float]:
     return {"not none": fit.signal.verdict != "none", "signal": fit.signal.verdict == "signal"}
 
 
+def whole(rng: np.random.Generator, scenario: Scenario) -> dict[str, float]:
+    """A table with captions, through fine-tuning and its explanations to drivers, as a user has it."""
+    planted = "direct" in scenario.name
+    if planted:  # a quarter of the variance
+        drawn = told.direct(rng, scenario.kind, scenario.rows, scenario.elements, strength=1.5)
+    elif "behind" in scenario.name:
+        drawn = told.behind(rng, scenario.kind, scenario.rows, scenario.elements, curve=True)
+    else:
+        drawn = told.nothing(rng, scenario.kind, scenario.rows, scenario.elements)
+    columns = drawn.given.get("features", pd.DataFrame())
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / "planted.csv"
+        pd.DataFrame({"caption": tell(rng, drawn.has), "score": drawn.y}).join(columns).to_csv(table, index=False)
+        study = yoin.run(
+            table, caption="caption", metric="score", features=list(columns), model=TOP, explain=40, interactions=0,
+            seed=int(rng.integers(2**31)), out=Path(folder) / "study",
+        )  # fmt: skip
+        summary, drivers = study.summary, study.drivers
+    one, sold = by_element(drivers), drivers["q"] < 0.05
+    nothing = pd.Series([not planted or (bool(ks) and min(ks) >= MOVED) for ks in mentioned(drivers)])
+    strong = one[one.index.isin([k for k, effect in EFFECTS.items() if abs(effect) >= 0.3])]
+    sign = np.sign(drawn.effects[strong.index])
+    rungs = {rung.name: rung.r2 for rung in summary.models}
+    measures = {
+        "not none": summary.signal.verdict != "none",
+        "false discoveries": (sold & nothing).sum() / max(sold.sum(), 1),
+        "fine-tuned R²": rungs[TOP],
+        "importance on no listed concept": summary.drivers.uncovered,
+    }
+    if planted:
+        weak = drivers[nothing]
+        measures |= {
+            "recall, 0.3 sd and more": (strong["q"] < 0.05).mean(),
+            "wrong sign of those sold": (np.sign(strong["lift"]) != sign)[strong["q"] < 0.05].mean(),
+            "explained with its sign, 0.3 sd and more": (np.sign(strong["shap_with"]) == sign).mean(),
+            "folds that agree, 0.3 sd and more": strong["sign_agreement"].mean(),
+            "importance % of one, 0.3 sd and more": strong["importance"].mean(),
+            "importance % of one without effect": weak["importance"].mean(),
+        }
+    if "behind" in scenario.name:
+        measures |= {
+            "adjusted significant": one["p"].get(0, np.nan) < 0.05,
+            "raw lift clear": one["lift_low"].get(0, np.nan) > 0,
+            "importance % of the element": one["importance"].get(0, np.nan),
+        }
+    return measures
+
+
 RARELY, NEARLY, MOSTLY = (0.0, 0.05), (0.93, 0.97), (0.9, 1.0)
 _NULL = {"any false driver": RARELY, "any false pair": RARELY}
 _DIRECT = {"false discoveries": RARELY, "lift covers": NEARLY, "adjusted covers": NEARLY, "unique covers": NEARLY}
 _BEHIND = {"adjusted significant": RARELY, "gap flagged": MOSTLY, "any false pair": RARELY}
 _TURNS = {"sold as simple": RARELY, "false of the pairs found": RARELY}
 _FOUND = {"found, two concepts": MOSTLY, "found, concept and column": MOSTLY}
+_QUIET = {"not none": RARELY, "false discoveries": RARELY}
 SCENARIOS = (
     Scenario("null, normal", null, "normal", 300, 30, _NULL),
     Scenario("null, exponential", null, "exponential", 300, 30, _NULL),
@@ -274,6 +308,11 @@ SCENARIOS = (
     Scenario("verdict, nothing, groups", verdict, "normal", 400, 20, {"not none": RARELY}, share=0.5),
     Scenario("verdict, a signal", verdict, "normal", 300, 20, share=0.5),
     Scenario("verdict, a signal", verdict, "normal", 1000, 20, {"not none": MOSTLY}, share=0.25),
+    Scenario("whole, nothing", whole, "normal", 600, 16, _QUIET, whole=True),
+    Scenario("whole, direct", whole, "normal", 600, 16, {"false discoveries": RARELY, "not none": MOSTLY}, whole=True),
+    Scenario(
+        "whole, column behind both", whole, "normal", 600, 16, _QUIET | {"adjusted significant": RARELY}, whole=True
+    ),
 )
 
 
@@ -285,15 +324,15 @@ def one(number: int, seed: int) -> tuple[dict[str, float], float]:
     return {name: float(value) for name, value in found.items()}, time.process_time() - start
 
 
-def main(sets: int, workers: int, only: str) -> bool:
-    """Every scenario; whether all targets are met."""
+def main(sets: int, workers: int, only: str, *, whole: bool = False) -> bool:
+    """Every scenario, or those of the whole run; whether all targets are met."""
     missed, start = 0, time.perf_counter()
     print("| scenario | rows | sets | measure | mean, 95% Monte-Carlo interval | target | |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:  # a process a core; each reads these anew
         for number, scenario in enumerate(SCENARIOS):
-            if only not in scenario.name:
+            if only not in scenario.name or scenario.whole != whole:
                 continue
             times = max(1, round(scenario.share * sets))
             results = list(pool.map(partial(one, number), range(times), chunksize=max(1, times // (8 * workers))))
@@ -328,5 +367,7 @@ if __name__ == "__main__":
     parser.add_argument("--sets", type=int, default=150, help="data sets a scenario; of large ones a half or less")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", default="")
+    parser.add_argument("--whole", type=int, metavar="SETS", help="data sets a scenario through the whole run")
     given = parser.parse_args()
-    sys.exit(0 if main(given.sets, given.workers, given.only) else 1)
+    fine = main(given.whole or given.sets, given.workers, given.only, whole=given.whole is not None)
+    sys.exit(0 if fine else 1)

@@ -1,4 +1,4 @@
-"""Captions and metrics whose truth is known: what `planted.py` analyses.
+"""Captions and metrics whose truth is known: what `planted.py` and `side_by_side.py` analyse.
 
 The captions are sentences from templates: an element is stated in one of several wordings, some under two names, or
 denied, or not mentioned. Elements go together through the mood of a picture: the first eight through one, of which five
@@ -7,10 +7,12 @@ move the metric, the others through another mood, which has nothing to do with t
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import lru_cache
 from random import Random
 
 import numpy as np
+import pandas as pd
 from scipy.stats import multivariate_normal, norm
 
 MOVED = 8  # elements that share the first mood
@@ -113,3 +115,75 @@ def metric(rng: np.random.Generator, kind: str, mean: np.ndarray) -> tuple[np.nd
         "unequal": lambda: rng.normal(size=rows) * np.where(mean > 0, 1.5, 0.6),
     }[kind]()
     return mean + noise, 1.0
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A data set and its truth.
+
+    ``given`` are the other columns, groups and weights, named as `yoin.estimate_drivers` names them. ``effects`` are
+    the elements' coefficients and ``differences`` the population's mean differences net of the columns, both in the
+    metric's own unit.
+    """
+
+    has: np.ndarray  # (rows, elements)
+    y: np.ndarray  # (rows,)
+    effects: np.ndarray  # (elements,)
+    differences: np.ndarray  # (elements,)
+    given: dict[str, object] = field(default_factory=dict)
+
+
+def nothing(rng: np.random.Generator, kind: str, rows: int, count: int) -> Planted:
+    """No effect at all."""
+    has = draw(rng, rows, count)
+    return Planted(has, metric(rng, kind, np.zeros(rows))[0], np.zeros(count), np.zeros(count))
+
+
+def direct(
+    rng: np.random.Generator,
+    kind: str,
+    rows: int,
+    count: int,
+    *,
+    columns: bool = False,
+    weighted: bool = False,
+    strength: float = 1.0,
+) -> Planted:
+    """Effects of five elements; with columns, a year that drives the metric and one more element is there too."""
+    effects, differences = strength * planted_effects(count), strength * mean_differences(count)
+    has, given = draw(rng, rows, count), {}
+    mean = has @ effects
+    if weighted:
+        given["weight"] = rng.lognormal(0, 0.7, rows)
+    if columns:
+        year = rng.integers(1950, 2021, rows)
+        last = count - 1
+        has[:, last] = rng.random(rows) < np.where(year < 1985, 0.6, 0.2)
+        effects[last] = differences[last] = 0.3
+        mean = has @ effects + 0.02 * (year - 1985)
+        given["features"] = pd.DataFrame({"year": year})
+    y, scale = metric(rng, kind, mean)
+    return Planted(has, y, scale * effects, scale * differences, given)
+
+
+def behind(rng: np.random.Generator, kind: str, rows: int, count: int, *, curve: bool) -> Planted:
+    """A column drives the first element and the metric, in a curve or a jump; no element does anything."""
+    year = rng.integers(1930, 2021, rows)
+    wave = np.sin((year - 1930) / 9) if curve else np.where(year < 1967, 1.0, -1.0)
+    has = draw(rng, rows, count)
+    has[:, 0] = rng.random(rows) < 0.4 + 0.3 * wave
+    y = metric(rng, kind, 0.6 * wave)[0]
+    features = pd.DataFrame({"year": year, "kind": rng.choice(["Drama", "Drama, Crime", "Comedy"], rows)})
+    return Planted(has, y, np.zeros(count), np.zeros(count), {"features": features})
+
+
+def between(rng: np.random.Generator, kind: str, rows: int, count: int, *, columns: bool = False) -> Planted:
+    """The first element varies only between 40 groups, and there are group effects in the metric."""
+    group = rng.choice(40, rows, p=rng.dirichlet(np.full(40, 3.0)))
+    has = draw(rng, rows, count)
+    has[:, 0] = (rng.random(40) < 0.4)[group]
+    given: dict[str, object] = {"group": group}
+    if columns:
+        given["features"] = pd.DataFrame({"size": rng.normal(size=40)[group] + rng.normal(size=rows)})
+    y = metric(rng, kind, rng.normal(size=40)[group])[0]
+    return Planted(has, y, np.zeros(count), np.zeros(count), given)
