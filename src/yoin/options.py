@@ -161,6 +161,7 @@ class RecipeOptions(Options):
     )
     recipe_fold: int = option(0, "The fold of five that judges the article's way.", ge=0, le=4, stored=False)
     recipe_mask: bool = option(False, "Repaired: its padding is not read as text.", stored=False)
+    recipe_half: bool = option(False, "In half precision (fp16).", stored=False)
     recipe_last_epoch: bool = option(
         False, "Repaired: its last epoch counts, not the best one on the judging fold.", stored=False
     )

@@ -62,6 +62,7 @@ def run(
     track: Literal["tensorboard", "mlflow", "trackio", "wandb"] | None = None,
     recipe: Literal["yoin", "article"] = "yoin",
     recipe_fold: int = 0,
+    recipe_half: bool = False,
     recipe_mask: bool = False,
     recipe_last_epoch: bool = False,
     explain: int | Literal["all"] = 200,
@@ -136,6 +137,7 @@ def run(
         track: an experiment tracker that the fit's curves are logged for, in ``track`` of the study's folder.
         recipe: ``article`` trains one fold the article's way too, and compares it on the same rows.
         recipe_fold: which of its five folds judges.
+        recipe_half: it is trained in half precision (fp16), quicker on a GPU and slower elsewhere.
         recipe_mask: its first fault is repaired: padding is not read as text.
         recipe_last_epoch: its second fault is repaired: the last epoch counts, not the best one on the judging fold.
         explain: how many captions to explain, spread over the metric's range.

@@ -295,13 +295,14 @@ class RecipeEpoch:
 class Recipe:
     """One fold trained the article's way, beside the study's own predictions of the same ``rows`` rows.
 
-    ``mask`` and ``last_epoch`` say whether its two faults were repaired, ``epoch`` which of ``epochs`` counts. ``gain``
-    is ``ours_r2`` less ``r2`` with its 95% interval.
+    ``half`` is whether it was trained in fp16, ``mask`` and ``last_epoch`` whether its two faults were repaired;
+    ``epoch`` is which of ``epochs`` counts, ``gain`` is ``ours_r2`` less ``r2`` with its 95% interval.
     """
 
     model: str
     fold: int
     rows: int
+    half: bool
     mask: bool
     last_epoch: bool
     epoch: int

@@ -85,6 +85,14 @@ def test_the_epoch_is_the_best_on_the_judging_fold_or_the_last(follow) -> None:
     assert last.rmse == pytest.approx(errors[-1])
 
 
+def test_half_precision_is_about_the_same_training(follow) -> None:
+    whole, half = follow(recipe_last_epoch=True), follow(recipe_last_epoch=True, recipe_half=True)
+    assert (whole.half, half.half) == (False, True)
+    losses = np.array([[one.train_loss for one in found.epochs] for found in (whole, half)])
+    assert not np.array_equal(*losses)
+    np.testing.assert_allclose(*losses, rtol=0.05)
+
+
 def test_ours_is_judged_on_the_same_rows(made, follow) -> None:
     from yoin.model.recipe import judged_rows
 

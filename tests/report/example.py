@@ -246,7 +246,7 @@ def make_example(
             warnings=(f"60% of the rows come from one source{hostile}.",),
         ),
         recipe=RecipeSummary(
-            model=f"bert:{hostile}", fold=0, rows=24, mask=False, last_epoch=False, epoch=2, seconds=61.0,
+            model=f"bert:{hostile}", fold=0, rows=24, half=False, mask=False, last_epoch=False, epoch=2, seconds=61.0,
             epochs=tuple(RecipeEpochSummary(epoch=1 + at, train_loss=2.0 - at, rmse=1.2 - 0.1 * at) for at in (0, 1)),
             rmse=1.1, r2=-0.02, ours_rmse=0.9, ours_r2=0.21, gain=0.23, gain_low=0.05, gain_high=0.4,
         ),

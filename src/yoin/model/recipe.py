@@ -1,9 +1,9 @@
 """The usual recipe of fine-tuning on captions, as articles have it, to compare with.
 
 One fold of five judges. A linear head reads the first token's last state; AdamW at 5e-5 with a rate that falls to zero,
-32 captions a batch, every caption padded to 500 tokens, five epochs, squared error of the metric as it is. Two faults
-come with it: the padding is read as if it were text, and the epoch is chosen on the fold that judges. Each can be
-repaired alone.
+32 captions a batch, every caption padded to 500 tokens, five epochs, squared error of the metric as it is, float32 or
+fp16. Two faults come with it: the padding is read as if it were text, and the epoch is chosen on the fold that judges.
+Each can be repaired alone.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from yoin import encoder
 from yoin.errors import UsageError
+from yoin.hub import best_device
 from yoin.model.bert import find_encoder, read_encoder
 from yoin.model.signal import r2_interval
 from yoin.options import FitOptions, RecipeOptions
@@ -116,7 +117,7 @@ def follow_recipe(
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        train(body, text, wanted, learned, judge, progress)
+        train(body, text, wanted, learned, judge, progress, half=chosen.recipe_half)
     best = len(epochs) - 1 if chosen.recipe_last_epoch else int(np.argmin([one.rmse for one in epochs]))
 
     def take(values: np.ndarray | None) -> np.ndarray | None:
@@ -137,6 +138,7 @@ def follow_recipe(
         model=model,
         fold=chosen.recipe_fold,
         rows=len(judged),
+        half=chosen.recipe_half,
         mask=chosen.recipe_mask,
         last_epoch=chosen.recipe_last_epoch,
         epoch=best + 1,
@@ -168,9 +170,12 @@ def train(
     progress: Progress = silent,
     *,
     epochs: int = EPOCHS,
+    half: bool = False,
 ) -> None:
-    """Train ``body`` and a fresh head on it; ``judge`` gets the network, and its mean loss, at each epoch's end."""
-    network = FirstToken(body, body.config.hidden_size)
+    """Train ``body`` and a new head, in fp16 if ``half``; ``judge`` gets the network and its loss each epoch."""
+    device = best_device()
+    network = FirstToken(body, body.config.hidden_size).to(device)
+    scaler = torch.amp.GradScaler(device.type, enabled=half)
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE)
     steps = len(learned) // BATCH  # the last batch, where it is not full, is dropped
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / (steps * epochs))
@@ -180,10 +185,15 @@ def train(
         lost = 0.0
         for step in range(steps):
             rows = torch.from_numpy(order[step * BATCH : (step + 1) * BATCH])
-            loss = nn.functional.mse_loss(network(text.tokens[rows], text.mask[rows]), wanted[rows])
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
+            with torch.autocast(device.type, torch.float16, enabled=half):
+                output = network(text.tokens[rows].to(device), text.mask[rows].to(device))
+            loss = nn.functional.mse_loss(output.float(), wanted[rows].to(device))
+            scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            scale = scaler.get_scale()
+            scaler.step(optimizer)
+            scaler.update()
+            if scaler.get_scale() >= scale:  # else the gradients were too large for fp16, and the step was left out
+                schedule.step()
             optimizer.zero_grad()
             lost += float(loss.detach())
             progress(epoch * steps + step + 1, epochs * steps, f"the article's recipe, epoch {epoch + 1}")
@@ -193,8 +203,10 @@ def train(
 def predict(network: nn.Module, text: Padded, rows: np.ndarray) -> np.ndarray:
     """Predictions (k,) of the rows, in the metric's unit."""
     found = []
+    device = next(network.parameters()).device
     with torch.inference_mode():
         for start in range(0, len(rows), BATCH):
             some = torch.from_numpy(rows[start : start + BATCH])
-            found.append(network(text.tokens[some], text.mask[some]).double().numpy())
+            output = network(text.tokens[some].to(device), text.mask[some].to(device))
+            found.append(output.cpu().double().numpy())
     return np.concatenate(found)

@@ -82,6 +82,7 @@ class RecipeSummary(Record):
     model: str
     fold: Count
     rows: Count
+    half: bool
     mask: bool
     last_epoch: bool
     epoch: Count
