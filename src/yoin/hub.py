@@ -120,7 +120,9 @@ def _fault(asked: str, error: Exception, stage: str, task: str) -> UsageError:
         problem, remedy = "brings code of its own, which is never run", "use a model that transformers itself knows"
     elif "safetensors" in says.lower():
         problem, remedy = f"has no usable weights in the safetensors format ({says})", "use a model that has them"
-    elif re.search(r"Unrecognized|does not recognize this architecture|Can't load image processor", says):
+    elif "Can't load image processor" in says:
+        problem, remedy = "has no image processor", "use a model of images, with its preprocessor_config.json"
+    elif "Unrecognized" in says or "does not recognize this architecture" in says:
         problem = f"is not one that transformers knows as {task}"
         remedy = "use another, or a newer version of transformers"
     elif re.search(r"gated|401 Client Error|403 Client Error", says):

@@ -373,5 +373,5 @@ def test_a_folder_of_another_kind_of_model(damaged: Path, media: list[Medium]) -
 def test_a_folder_with_a_processor_of_text_only(damaged: Path) -> None:
     for name in ("processor_config.json", "preprocessor_config.json"):
         (damaged / name).unlink(missing_ok=True)
-    with pytest.raises(UsageError, match=r"^captions: the model .*(cannot be read|has no processor)"):
+    with pytest.raises(UsageError, match=r"^captions: the model .*has no (image )?processor"):
         make(damaged)

@@ -112,7 +112,7 @@ def test_what_is_no_vision_encoder_is_one_sentence(spec: str, says: str) -> None
 def test_a_text_encoder_is_refused(tiny_bert: Path) -> None:
     from yoin.model.pictures import PictureEncoder
 
-    with pytest.raises(UsageError, match="not one that transformers knows as a vision encoder"):
+    with pytest.raises(UsageError, match="has no image processor"):
         PictureEncoder(f"hf:{tiny_bert}")
 
 
