@@ -22,8 +22,8 @@ from yoin.values import Embed, Progress, silent
 
 LANDMARKS = 1000
 MOST_ROWS = 8000  # with more the model stays on the landmarks: a matrix of rows × rows would not fit
-# The mean squared distance of two captions is 2 (`Space`): half of it makes an average pair all but strangers.
-# Values from 0.5 to 1.2 predict about equally well.
+# The mean squared distance of two captions is 2 (`Space`), so that an average pair is 0.2 alike. Values from 0.5 to 1.2
+# predict about equally well.
 GAMMA = 0.8
 JITTER = 1e-6  # of the kernel's diagonal, which is 1
 

@@ -113,9 +113,7 @@ class Rungs:
         if not isinstance(model, FineTuned):
             return Part(model.predict(other.captions), held_out=model.held_out, notes=model.notes)
         each = model.predict_each(other.captions)
-        return Part(
-            each.mean(axis=0), held_out=model.held_out, notes=model.notes, each=each, history=model.history
-        )  # fmt: skip
+        return Part(each.mean(axis=0), held_out=model.held_out, notes=model.notes, each=each, history=model.history)
 
     def _fit_columns(self, train: Rows) -> Columns:
         """The model of the features alone, fitted on ``train``."""
