@@ -77,6 +77,7 @@ class Rungs:
         self._make()  # what cannot be used says so before any work is done
         self._texts, self.notes = _rungs_from_captions(options.model)
         self._columns = lru_cache(lambda fold: self._fit_columns(rows.take(np.flatnonzero(folds != fold))))
+        self._inside: dict[int, np.ndarray] = {}  # by fold, the linear rung's predictions of what fine-tuning held out
         stacked = [] if options.model in LINEAR else [STACKED]
         self.names = ["mean", *self._texts, *stacked]
         self.names += [] if rows.features is None else ["features", *(rung + PLUS for rung in self._texts)]
@@ -100,7 +101,7 @@ class Rungs:
         if name == "features":
             return Part(self._columns(fold).predict(_features(other)))
         if name == STACKED or (beside and text not in LINEAR):
-            return Part(self._corrected(train, before, beside=beside))
+            return Part(self._corrected(fold, train, before, beside=beside))
         if beside:
             return Part(self._beside_features(text, self._columns(fold), train, other))
         return self._from_captions(name, fold, train, other, progress)
@@ -140,7 +141,7 @@ class Rungs:
         features, columns = (_features(train), _features(other)), self._columns(fold)
         return predict_beside(columns, (seen, new), features, train.metric, weight=train.weight, group=train.group)
 
-    def _corrected(self, train: Rows, before: Callable[[str], Part], *, beside: bool) -> np.ndarray:
+    def _corrected(self, fold: int, train: Rows, before: Callable[[str], Part], *, beside: bool) -> np.ndarray:
         """A linear rung, alone or ``beside`` features, plus a share of what fine-tuning adds to it.
 
         A fine-tuned model beside features would have to be trained again on what the features leave, at twice the
@@ -155,9 +156,11 @@ class Rungs:
             return base  # of a model that held nothing out nothing is known
         learned = np.setdiff1d(np.arange(len(train.metric)), held_out.rows)
         inner, held = train.take(learned), train.take(held_out.rows)
-        model = text_ridge(below, self._embed)
-        model.fit(inner.captions, inner.metric, group=inner.group, weight=inner.weight, progress=silent)
-        linear = model.predict(held.captions)
+        if fold not in self._inside:  # alone and beside features it is the same fit
+            model = text_ridge(below, self._embed)
+            model.fit(inner.captions, inner.metric, group=inner.group, weight=inner.weight, progress=silent)
+            self._inside[fold] = model.predict(held.captions)
+        linear = self._inside[fold]
         gap = held_out.predictions - linear
         known = self._beside_features(below, self._fit_columns(inner), inner, held) if beside else linear
         rest = held.metric - known
