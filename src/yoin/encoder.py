@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib.util import find_spec
 from logging import ERROR
@@ -33,6 +34,7 @@ LAYERS = 6
 DEPTHS = (2, 4, 6)
 WINDOW = 512  # tokens; longer texts are cut
 TOKENS_A_BATCH = 4096
+TOKENS_A_THREAD = 1024  # what a batch leaves between two layers then mostly fits into a core's cache
 
 
 def installed() -> bool:
@@ -121,16 +123,19 @@ def _embedded(texts: Sequence[str], layers: tuple[int, ...], progress: Progress)
     except ModuleNotFoundError as error:
         raise missing_extra(error, stage="encoder") from error
     ids = tokenize(tokenizer, distinct, WINDOW)
+
+    def forward(batch: np.ndarray) -> torch.Tensor:
+        tokens, mask = padded([ids[row] for row in batch], tokenizer.pad_token_id)
+        states = model(input_ids=tokens, attention_mask=mask, output_hidden_states=True).hidden_states
+        means = [normalize(mean_over_tokens(states[layer], mask)) for layer in layers]  # of (batch, tokens, width)
+        return torch.cat(means, dim=1)
+
     rows = np.empty((len(distinct), width), dtype=np.float32)
     done = 0
-    with torch.inference_mode():
-        for batch in batches([len(item) for item in ids]):
-            tokens, mask = padded([ids[row] for row in batch], tokenizer.pad_token_id)
-            states = model(input_ids=tokens, attention_mask=mask, output_hidden_states=True).hidden_states
-            means = [normalize(mean_over_tokens(states[layer], mask)) for layer in layers]  # of (batch, tokens, width)
-            rows[batch] = torch.cat(means, dim=1).numpy()
-            done += len(batch)
-            progress(done, len(distinct), "")
+    for batch, found in by_batch(forward, [len(item) for item in ids], torch.device("cpu")):
+        rows[batch] = found
+        done += len(batch)
+        progress(done, len(distinct), "")
     position = {text: row for row, text in enumerate(distinct)}
     return rows[[position[text] for text in texts]]
 
@@ -180,6 +185,32 @@ def batches(lengths: Sequence[int], tokens: int = TOKENS_A_BATCH) -> Iterator[np
         size = max(1, tokens // max(1, lengths[order[start]]))
         yield order[start : start + size]
         start += size
+
+
+def by_batch(
+    forward: Callable[[np.ndarray], torch.Tensor], lengths: Sequence[int], device: torch.device
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Each of the `batches` of texts of these lengths in tokens, with what ``forward`` makes of it, in order.
+
+    On a processor each thread passes a batch of its own: threads that share one wait for each other at every step of
+    the network, and where another program takes a core's time, all of them wait for the last.
+    """
+    import torch
+
+    def told(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with torch.inference_mode():
+            return batch, forward(batch).cpu().numpy()
+
+    if device.type != "cpu":
+        yield from map(told, batches(lengths))
+        return
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            yield from pool.map(told, batches(lengths, TOKENS_A_THREAD))
+        finally:
+            pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(threads)  # what the next threads start with
 
 
 def padded(ids: Sequence[Sequence[int]], pad: int | None) -> tuple[torch.Tensor, torch.Tensor]:

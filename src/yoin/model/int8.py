@@ -22,11 +22,11 @@ from yoin import encoder
 if TYPE_CHECKING:
     from yoin.model.training import Network
 
-TOKENS_A_BATCH = 1024  # what a batch leaves between two layers then mostly fits into a core's cache
 _ROWS = 64  # a batch's tokens are filled up to a multiple, as torch makes and keeps code for each new number of rows
 _RANGE_TEXTS = 32
 _RANGE_TOKENS = (8, 96)  # of the shortest and the longest of them
 _LEVELS = 255
+_PROCESSOR = torch.device("cpu")
 _LOWEST_GELU = 0.171  # below 0
 _MOST_EXPONENT = 75.0  # so that 512 of them, times a value, stay finite; in a fine-tuned MiniLM they are below 45
 
@@ -122,7 +122,7 @@ class _Product:
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
         self._scale = weight.abs().amax(dim=1).clamp(min=1e-12) / 127
         whole = (weight / self._scale[:, None]).round().to(torch.int8)
-        self._weight = torch.ops.onednn.qlinear_prepack(whole, [TOKENS_A_BATCH, weight.shape[1]])
+        self._weight = torch.ops.onednn.qlinear_prepack(whole, [encoder.TOKENS_A_THREAD, weight.shape[1]])
         self._zero = torch.zeros(len(weight), dtype=torch.int32)
         self._bias = bias
 
@@ -208,9 +208,12 @@ class Int8Network:
     def outputs(self, ids: Sequence[Sequence[int]]) -> np.ndarray:
         """What the network makes of each text's token ids: float64 (n,)."""
         values = np.empty(len(ids))
-        with torch.inference_mode():
-            for rows in encoder.batches([len(item) for item in ids], TOKENS_A_BATCH):
-                values[rows] = self._forward([ids[row] for row in rows]).numpy()
+
+        def forward(rows: np.ndarray) -> torch.Tensor:
+            return self._forward([ids[row] for row in rows])
+
+        for rows, found in encoder.by_batch(forward, [len(item) for item in ids], _PROCESSOR):
+            values[rows] = found
         return values
 
     def _forward(self, batch: Sequence[Sequence[int]]) -> torch.Tensor:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 Outputs: TypeAlias = Callable[[Sequence[Sequence[int]]], np.ndarray]
 """What a network makes of the token ids of n texts: float64 (n,)."""
 
-TOKENS_A_BATCH = 2048  # what a batch leaves between two layers then fits into a core's cache
-
 
 def quick_ways(network: Network) -> tuple[str, ...]:
     """What makes `quick_outputs` quicker here, the quickest first; empty where nothing does."""
@@ -36,7 +34,7 @@ def quick_outputs(network: Network, way: str, pad: int | None) -> Outputs:
     """The `outputs` of ``network`` by one of its `quick_ways`."""
     if way == "int8":
         return Int8Network(network).outputs
-    return partial(outputs, halved(network, "body"), pad=pad, tokens=TOKENS_A_BATCH)
+    return partial(outputs, halved(network, "body"), pad=pad)
 
 
 def halved(network: nn.Module, body: str) -> nn.Module:
@@ -46,14 +44,16 @@ def halved(network: nn.Module, body: str) -> nn.Module:
     return copied
 
 
-def outputs(
-    network: nn.Module, ids: Sequence[Sequence[int]], pad: int | None, tokens: int = encoder.TOKENS_A_BATCH
-) -> np.ndarray:
+def outputs(network: nn.Module, ids: Sequence[Sequence[int]], pad: int | None) -> np.ndarray:
     """What ``network`` makes of each text's token ids: float64 (n,), in batches of about equally long texts."""
     value = np.empty(len(ids))
     device = next(network.parameters()).device
-    with torch.inference_mode():
-        for batch in encoder.batches([len(item) for item in ids], tokens):
-            text, mask = encoder.padded([ids[row] for row in batch], pad)
-            value[batch] = network(text.to(device), mask.to(device)).cpu().numpy()
+
+    def forward(batch: np.ndarray) -> torch.Tensor:
+        text, mask = encoder.padded([ids[row] for row in batch], pad)
+        found: torch.Tensor = network(text.to(device), mask.to(device))
+        return found
+
+    for batch, found in encoder.by_batch(forward, [len(item) for item in ids], device):
+        value[batch] = found
     return value

@@ -226,11 +226,14 @@ def _weights(network: nn.Module) -> dict[str, torch.Tensor]:
 def pooled_outputs(network: Network, ids: list[list[int]], pad: int | None) -> np.ndarray:
     """What the network's head sees of n tokenised texts: (n, width)."""
     value = np.empty((len(ids), network.head.in_features))
-    with torch.inference_mode():
-        for batch in encoder.batches([len(item) for item in ids]):
-            tokens, mask = encoder.padded([ids[row] for row in batch], pad)
-            device = network.middle.device
-            value[batch] = network.pooled(tokens.to(device), mask.to(device)).cpu().numpy()
+    device = network.middle.device
+
+    def forward(batch: np.ndarray) -> torch.Tensor:
+        tokens, mask = encoder.padded([ids[row] for row in batch], pad)
+        return network.pooled(tokens.to(device), mask.to(device))
+
+    for batch, found in encoder.by_batch(forward, [len(item) for item in ids], device):
+        value[batch] = found
     return value
 
 
