@@ -17,7 +17,7 @@ from yoin.explanations.exact import coalitions, context_weights, shapley_values
 from yoin.explanations.game import Floats, Masks, Plan
 from yoin.explanations.nested import CALLS_A_PART, MAX_PHRASES, MAX_TOP, refine, top
 from yoin.explanations.players import MAX_PHRASE_WORDS, Players, split
-from yoin.explanations.sampling import draw_pairs, estimate
+from yoin.explanations.sampling import Pairs, draw_pairs, estimate
 from yoin.explanations.table import Table
 
 MIN_BUDGET = 16
@@ -85,15 +85,17 @@ def attribute(
     long = _is_long(players, budget)
     ranges = top(players, min(MAX_TOP, share // CALLS_A_PART), 0) if long else players.phrases
     phrase_of = np.repeat(np.arange(len(ranges)), [last - first for first, last in ranges])
-    values, errors, saved = yield from _phrase_values(table, phrase_of, ends, share, rng, tolerance)
+    values, errors, seen, saved = yield from _phrase_values(table, phrase_of, ends, share, rng, tolerance)
     base, prediction = table.values(ends).tolist()
     if long:
         parts = yield from refine(players, table, values, errors, ranges, budget - saved, rng)
         spans = {first: players.span(first, last) for first, last in sorted(parts)}
         return _attribution(players, spans, {part[0]: parts[part] for part in sorted(parts)}, base, prediction)
 
-    refinements = _choose(table, players, phrase_of, values, _all_fit(len(players.phrases), share), budget - saved, rng)
+    refinements = _choose(table, players, phrase_of, values, seen, budget - saved, rng)
     yield from table.ask()
+    if seen is not None:
+        values, errors = _phrase_estimate(table, phrase_of, ends, _with_phrase(seen, refinements))
 
     spans = {}  # by first word
     span_values: dict[int, tuple[float, float]] = {}
@@ -130,32 +132,53 @@ def _all_fit(phrases: int, share: int) -> bool:
 
 def _phrase_values(
     table: Table, phrase_of: np.ndarray, ends: Masks, share: int, rng: np.random.Generator, tolerance: float
-) -> Generator[Masks, Floats, tuple[Floats, Floats, int]]:
-    """Shapley values (k,) of the phrases and their standard errors (k,), 0 where exact; calls saved of ``share``."""
+) -> Generator[Masks, Floats, tuple[Floats, Floats, Masks | None, int]]:
+    """Shapley values (k,) of the phrases and their standard errors (k,), from what, and calls saved of ``share``.
+
+    The third is the coalitions (m, k) of phrases that were asked for with their complements, None where all are known
+    and the values exact.
+    """
     phrases = int(phrase_of[-1]) + 1
     if _all_fit(phrases, share):
         masks = coalitions(phrases)[:, phrase_of]
         table.waiting |= table.unknown(masks)
         yield from table.ask()
-        return shapley_values(table.values(masks)), np.zeros(phrases), 0
+        return shapley_values(table.values(masks)), np.zeros(phrases), None, 0
     pairs = draw_pairs(phrases, min((share - 2) // 2, 2 ** (phrases - 1) - 1), rng)
-    masks = pairs.coalitions[:, phrase_of]
     table.waiting |= table.unknown(ends)
     for part in _PARTS if tolerance else _PARTS[-1:]:
-        some = pairs.first(part)
-        seen = masks[: len(some.coalitions)]
-        table.waiting |= table.unknown(np.concatenate([seen, ~seen]))
+        seen = pairs.first(part).coalitions
+        masks = seen[:, phrase_of]
+        table.waiting |= table.unknown(np.concatenate([masks, ~masks]))
         yield from table.ask()
-        base, prediction = table.values(ends)
-        values, errors = estimate(some, table.values(seen), table.values(~seen), float(prediction - base))
+        values, errors = _phrase_estimate(table, phrase_of, ends, seen)
         determined = len(seen) >= _SURE_PAIRS * phrases
         if determined and errors.max() <= tolerance * np.abs(values).max():
             break
-    return values, errors, 2 * (len(masks) - len(seen))
+    return values, errors, seen, 2 * (len(pairs.coalitions) - len(seen))
+
+
+def _phrase_estimate(table: Table, phrase_of: np.ndarray, ends: Masks, seen: Masks) -> tuple[Floats, Floats]:
+    """Shapley values (k,) of the phrases and their errors (k,) from the ``seen`` coalitions (m, k) and complements."""
+    masks = seen[:, phrase_of]
+    base, prediction = table.values(ends)
+    return estimate(Pairs.of(seen), table.values(masks), table.values(~masks), float(prediction - base))
+
+
+def _with_phrase(seen: Masks, refinements: Sequence[_Refinement]) -> Masks:
+    """The coalitions ``seen`` and, each once, those of refined phrases with their contexts.
+
+    Of a context and what it leaves of the others each is known without the phrase and with it: that is two pairs.
+    """
+    more = [np.insert(np.array(one.contexts), one.phrase, True, axis=1) for one in refinements]
+    every = np.concatenate([seen, *more])
+    first = np.where(every[:, :1], ~every, every)  # of a pair the one without the first phrase stands for both
+    kept = np.sort(np.unique(first, axis=0, return_index=True)[1])
+    return every[kept[first[kept].any(axis=1)]]  # without the pair of nothing and all
 
 
 def _choose(
-    table: Table, players: Players, phrase_of: np.ndarray, values: Floats, exact: bool, budget: int,
+    table: Table, players: Players, phrase_of: np.ndarray, values: Floats, seen: Masks | None, budget: int,
     rng: np.random.Generator,
 ) -> list[_Refinement]:  # fmt: skip
     """Which phrases to refine, in which contexts; the sets of words this needs wait in ``table``.
@@ -165,7 +188,7 @@ def _choose(
     """
     order = [int(number) for number in np.argsort(-np.abs(values), kind="stable")]
     order = [number for number in order if _refinable(*players.phrases[number])]
-    others = len(players.phrases) - 1
+    others, exact = len(players.phrases) - 1, seen is None
     costs = {n: 2**others * (2 ** (players.phrases[n][1] - players.phrases[n][0]) - 2) for n in order}
     left = budget - table.size
     all_fit = exact and sum(costs.values()) <= left
@@ -182,22 +205,37 @@ def _choose(
         sampled = [number for number in sampled if table.size + _pair_cost(players, number, exact) <= budget]
         for number in sampled:
             if table.size + _pair_cost(players, number, exact) <= budget:
-                pair = _context_pair(others, rng)
+                refinement = chosen.setdefault(number, _Refinement(number, [], exact=False))
+                pair = _context_pair(refinement, others, seen, rng)
                 table.waiting |= table.unknown(_around(players, phrase_of, number, pair))
-                chosen.setdefault(number, _Refinement(number, [], exact=False)).contexts.extend(pair)
+                refinement.contexts.extend(pair)
     return list(chosen.values())
 
 
 def _pair_cost(players: Players, phrase: int, exact: bool) -> int:
     """The most new sets of words a pair of contexts takes; those without and with the phrase may be known."""
     first, last = players.phrases[phrase]
-    return int(2 * (2 ** (last - first) - 2 * exact))
+    return int(2 * (2 ** (last - first) - 1 - exact))
 
 
-def _context_pair(others: int, rng: np.random.Generator) -> Masks:
-    """A coalition of ``others`` phrases drawn with its Shapley weight (every size as likely), and its complement."""
+def _context_pair(refinement: _Refinement, others: int, seen: Masks | None, rng: np.random.Generator) -> Masks:
+    """A coalition of ``others`` phrases drawn with its Shapley weight (every size as likely), and its complement.
+
+    Where coalitions were ``seen`` with their complements it is the one among those, new here, of the nearest size:
+    then it is known what one of the two is worth without the phrase, and the other with it.
+    """
+    size = int(rng.integers(others + 1))
+    used = {context.tobytes() for context in refinement.contexts}
+    if seen is not None:
+        without = np.delete(np.where(seen[:, [refinement.phrase]], ~seen, seen), refinement.phrase, axis=1)
+        new = [number for number, context in enumerate(without) if context.tobytes() not in used]
+        if new:
+            sizes = without[new].sum(axis=1)
+            gaps = np.minimum(np.abs(sizes - size), np.abs(others - sizes - size))
+            context = without[new[rng.choice(np.flatnonzero(gaps == gaps.min()))]]
+            return np.stack([context, ~context])
     context = np.zeros(others, dtype=np.bool_)
-    context[rng.choice(others, size=int(rng.integers(others + 1)), replace=False)] = True
+    context[rng.choice(others, size=size, replace=False)] = True
     return np.stack([context, ~context])
 
 
