@@ -183,7 +183,7 @@ class ExplainOptions(SeedOptions):
     """How many captions are explained, and how closely."""
 
     explain: Annotated[int, Field(ge=0)] | Literal["all"] = option(200, "How many captions to explain.", "N|all")
-    budget: int = option(160, "Model calls that one caption may take.", ge=16)
+    budget: int | None = option(None, "Most model calls a caption; else five for each of its phrases.", "N", ge=16)
     tolerance: float = option(0.0, "Stop once errors are below this share of the largest value.", ge=0)
     mask: Literal["remove", "token"] = option("remove", "What becomes of words left out.", "remove|token")
     interactions: int = option(20, "For how many of them pairs of phrases are valued.", "N", ge=0)

@@ -66,7 +66,7 @@ def run(
     recipe_mask: bool = False,
     recipe_last_epoch: bool = False,
     explain: int | Literal["all"] = 200,
-    budget: int = 160,
+    budget: int | None = None,
     tolerance: float = 0.0,
     mask: Literal["remove", "token"] = "remove",
     interactions: int = 20,
@@ -141,7 +141,7 @@ def run(
         recipe_mask: its first fault is repaired: padding is not read as text.
         recipe_last_epoch: its second fault is repaired: the last epoch counts, not the best one on the judging fold.
         explain: how many captions to explain, spread over the metric's range.
-        budget: model calls that one caption may take.
+        budget: most model calls a caption; by default five for each of its phrases.
         tolerance: stop at a caption once its standard errors are below this share of its largest value.
         mask: what becomes of words left out: they are removed, or the model's mask token stands for each.
         interactions: for how many of the explained captions pairs of phrases are valued.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from yoin.explanations import Explained
 
 TABLES = frozenset({".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".pq", ".xlsx", ".xlsm"})
+_USUAL_CALLS = 120  # a caption takes
 _MANY_CALLS = 1000  # fewer are not worth making a model quicker, and looking how exact it then is
 SCORE_COLUMNS = ("row_id", "image", "caption", "status", "reason", "prediction", "low", "high")
 
@@ -106,7 +107,7 @@ def explain_by_all(
     from yoin import explanations
 
     asked = captions.rename("caption").rename_axis("row_id").reset_index().assign(fold=0)
-    many = len(asked) * options.budget >= _MANY_CALLS
+    many = len(asked) * (options.budget or _USUAL_CALLS) >= _MANY_CALLS
     return explanations.explain_captions(
         asked, {0: _Median(predictors, quickly=many)}, options=options.model_copy(update={"interactions": 0}),
         deletions=0, progress=progress,

@@ -55,6 +55,16 @@ def test_budget_is_used(budget: int) -> None:
     assert model.calls > 0.9 * budget
 
 
+@pytest.mark.parametrize("phrases", [0, 3, 13, 30, 48, 49, 300])
+def test_without_a_budget_it_follows_the_phrases(phrases: int) -> None:
+    text = ", ".join(f"red{number} dog{number}" for number in range(phrases))
+    budget = min(max(64, 5 * phrases), 240)
+    model = Counting(bumpy)
+    by_default = explain(model, [text])
+    assert model.calls == by_default.calls <= budget
+    pd.testing.assert_frame_equal(by_default.table, explain(bumpy, [text], budget=budget).table)
+
+
 def test_many_captions_are_evaluated_together() -> None:
     model = Counting(bumpy)
     explain(model, [f"{LONG} {number}" for number in range(8)], budget=256)

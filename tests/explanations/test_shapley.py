@@ -12,9 +12,9 @@ from yoin.explanations.shapley import Attribution, attribute, cut
 
 
 def run(caption: str, budget: int, *, model=additive, seed: int = 0) -> Attribution:  # type: ignore[no-untyped-def]
-    players, share = cut(caption, budget)
-    plan = attribute(players, share=share, budget=budget, rng=np.random.default_rng(seed))
-    return play([Game(players)], [plan], Evaluator(model))[0]
+    some = cut(caption, budget)
+    plan = attribute(some, rng=np.random.default_rng(seed))
+    return play([Game(some.players)], [plan], Evaluator(model))[0]
 
 
 def random_game(players: int, seed: int):  # type: ignore[no-untyped-def]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +14,7 @@ import pandas as pd
 from yoin.errors import UsageError
 from yoin.explanations.game import Evaluator, Game, play
 from yoin.explanations.result import Explanations, to_table
-from yoin.explanations.shapley import MIN_BUDGET, Attribution, attribute_all, cut
+from yoin.explanations.shapley import MIN_BUDGET, Attribution, Cut, attribute_all, cut
 from yoin.values import Predict, Progress, silent
 
 # Captions are played together until they may ask for so many texts, or characters, at once.
@@ -26,7 +26,7 @@ def explain(
     predict: Predict,
     texts: Sequence[str],
     *,
-    budget: int = 160,
+    budget: int | None = None,
     tolerance: float = 0.0,
     mask: str = "",
     seed: int = 0,
@@ -40,8 +40,9 @@ def explain(
     Args:
         predict: any function of n texts that returns n finite numbers, shape (n,).
         texts: what to explain; equal texts are explained once.
-        budget: the most texts the model may be asked for to explain one text, at least 16. More give
-            smaller standard errors and more phrases refined into words.
+        budget: the most texts the model may be asked for to explain one text, at least 16; by default five for each
+            of its phrases, at least 64 and at most 240. More give smaller standard errors and more phrases refined
+            into words.
         tolerance: stop asking for a text once the standard errors of its phrases are all below this share of
             their largest absolute value; 0 to spend the budget.
         mask: put in the place of each word left out, such as "[MASK]"; the base value is then the prediction
@@ -57,7 +58,7 @@ def explain(
         UsageError: texts are not a list of valid str, the budget is too small, or predict returned something else.
     """
     given = _checked_texts(texts)
-    if budget < MIN_BUDGET:
+    if budget is not None and budget < MIN_BUDGET:
         raise UsageError(f"the budget is {budget}", stage="explain", remedy=f"give at least {MIN_BUDGET}")
     if not tolerance >= 0:
         raise UsageError(f"the tolerance is {tolerance}", stage="explain", remedy="give 0 or more")
@@ -71,7 +72,7 @@ def explain(
 class Settings:
     """How texts are explained; see `explain`."""
 
-    budget: int
+    budget: int | None
     tolerance: float
     mask: str
     seed: int
@@ -109,23 +110,23 @@ def select_rows(metric: pd.Series, explain: int | Literal["all"], seed: int) -> 
 
 def _attributions(evaluate: Evaluator, captions: list[str], settings: Settings) -> Iterator[Attribution]:
     """The explanations of different captions, in their order; a group of them is held in memory at a time."""
-    for group in _groups(captions, settings.budget):
-        cuts = [cut(caption, settings.budget) for caption in group]
-        seeds = [_seed(settings.seed, caption) for caption in group]
-        plans = attribute_all(cuts, budget=settings.budget, seeds=seeds, tolerance=settings.tolerance)
-        yield from play([Game(players, settings.mask) for players, _ in cuts], plans, evaluate)
+    for group in _groups(cut(caption, settings.budget) for caption in captions):
+        seeds = [_seed(settings.seed, caption.players.caption) for caption in group]
+        plans = attribute_all(group, seeds=seeds, tolerance=settings.tolerance)
+        yield from play([Game(caption.players, settings.mask) for caption in group], plans, evaluate)
         evaluate.forget()
 
 
-def _groups(captions: list[str], budget: int) -> Iterator[list[str]]:
-    group: list[str] = []
-    characters = 0
+def _groups(captions: Iterable[Cut]) -> Iterator[list[Cut]]:
+    group: list[Cut] = []
+    texts = characters = 0
     for caption in captions:
-        cost = budget * len(caption)
-        if group and ((len(group) + 1) * budget > GROUP_TEXTS or characters + cost > GROUP_CHARACTERS):
+        cost = caption.budget * len(caption.players.caption)
+        if group and (texts + caption.budget > GROUP_TEXTS or characters + cost > GROUP_CHARACTERS):
             yield group
-            group, characters = [], 0
+            group, texts, characters = [], 0, 0
         group.append(caption)
+        texts += caption.budget
         characters += cost
     if group:
         yield group

@@ -21,6 +21,8 @@ from yoin.explanations.sampling import Pairs, draw_pairs, estimate
 from yoin.explanations.table import Table
 
 MIN_BUDGET = 16
+CALLS_A_PHRASE = 5  # where no budget is given: as many make errors about the same for few phrases and for many
+_FEWEST_CALLS = 64  # likewise: a few phrases are then exact, and their words too
 _MAX_EXACT_PHRASES = 16
 _MAX_CONTEXT_PAIRS = 32
 _MIN_COMPARED_PAIRS = 4
@@ -55,26 +57,36 @@ class _Refinement:
     exact: bool
 
 
-def cut(caption: str, budget: int) -> tuple[Players, int]:
-    """The players of ``caption``, and how many of the ``budget``'s calls their first level may take.
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The players of a caption, the most calls it may take, and how many of them their first level may."""
 
-    Three quarters, or half where it is sentences: phrases too many are taken apart level by level.
+    players: Players
+    budget: int
+    share: int
+
+
+def cut(caption: str, budget: int | None) -> Cut:
+    """``caption`` in players, with its ``budget``, by default five calls for each phrase that is played with.
+
+    The first level gets three quarters, or half where it is sentences: phrases too many are taken apart level by level.
     """
     players = split(caption)
-    return players, budget // 2 if _is_long(players, budget) else budget * 3 // 4
+    budget = budget or max(_FEWEST_CALLS, CALLS_A_PHRASE * min(len(players.phrases), MAX_PHRASES))
+    return Cut(players, budget, budget // 2 if _is_long(players, budget) else budget * 3 // 4)
 
 
 def _is_long(players: Players, budget: int) -> bool:
     return len(players.phrases) > min(MAX_PHRASES, budget * 3 // 4 // CALLS_A_PART)
 
 
-def attribute(
-    players: Players, *, share: int, budget: int, rng: np.random.Generator, tolerance: float = 0.0
-) -> Plan[Attribution]:
-    """Explain one caption with at most ``budget`` calls, ``share`` of them for its phrases.
+def attribute(caption: Cut, *, rng: np.random.Generator, tolerance: float = 0.0) -> Plan[Attribution]:
+    """Explain one caption within its budget.
 
-    Fewer are made where the phrases' standard errors are all below ``tolerance`` times their largest absolute value.
+    Fewer calls are made where the phrases' standard errors are all below ``tolerance`` times their largest absolute
+    value.
     """
+    players, budget, share = caption.players, caption.budget, caption.share
     count = len(players.words)
     table = Table()
     ends = np.array([[False] * count, [True] * count], dtype=np.bool_)  # no words, all words
@@ -273,11 +285,9 @@ def _word_values(
     return value / count + differences.mean(axis=0), np.hypot(errors, error / count)
 
 
-def attribute_all(
-    cuts: Sequence[tuple[Players, int]], *, budget: int, seeds: Sequence[int], tolerance: float = 0.0
-) -> list[Plan[Attribution]]:
+def attribute_all(cuts: Sequence[Cut], *, seeds: Sequence[int], tolerance: float = 0.0) -> list[Plan[Attribution]]:
     """One plan a caption, each with a random generator of its own."""
     return [
-        attribute(players, share=share, budget=budget, rng=np.random.default_rng(seed), tolerance=tolerance)
-        for (players, share), seed in zip(cuts, seeds, strict=True)
+        attribute(caption, rng=np.random.default_rng(seed), tolerance=tolerance)
+        for caption, seed in zip(cuts, seeds, strict=True)
     ]

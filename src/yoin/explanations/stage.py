@@ -103,7 +103,7 @@ def explain_captions(
         pairs=_in_order(pairs, captions),
         facts={
             "captions": len(captions),
-            "budget": options.budget,
+            "budget": options.budget or 0,
             "tolerance": options.tolerance,
             "mask": options.mask,
             "calls": sum(piece.calls for piece in pieces),

@@ -40,7 +40,7 @@ class SanitySummary(Record):
 
 
 class ExplanationsSummary(Record):
-    """How many captions of which model are explained, with ``budget`` model calls at most for each.
+    """How many captions of which model are explained, with ``budget`` model calls at most for each; 0: five a phrase.
 
     ``calls`` is how many texts the model was asked for, ``paired`` for how many captions pairs of phrases were valued.
     ``additivity_residual`` is the largest gap between a prediction and its base plus its spans, in the metric's unit,
