@@ -226,6 +226,65 @@ def test_the_page_is_never_wider_than_the_screen(visit: Callable[..., Any], name
     assert dialog.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
 
 
+FIRST, SECOND = ("Lift", "Adjusted", "q", "With it"), ("Importance", "Agreement", "A/B test")  # all but "Unique"
+
+
+@pytest.mark.parametrize("name", ["signal", "none", "hostile"])
+@pytest.mark.parametrize("width", [360, 390, 768, 1024, 1200])
+def test_the_drivers_are_read_without_scrolling_sideways(visit: Callable[..., Any], name: str, width: int) -> None:
+    page = visit(name, width=width)
+    box = page.get_by_role("region", name="Drivers", exact=True)
+    assert box.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
+    row = page.locator("tr[data-driver]").first
+    parts = [row.locator(f"td[data-head='{head}']") for head in FIRST]
+    for part in (row.locator("button.concept"), row.locator(".chart-of svg"), *parts):
+        assert part.is_visible()
+        found = part.bounding_box()
+        assert found["x"] >= 0
+        assert found["x"] + found["width"] <= width
+    assert page.locator("td.why:not(:empty)").first.is_visible()
+    # What has no room stands in the opened row, for the keyboard too.
+    assert not row.locator(".second").first.is_visible()
+    row.locator("button.concept").focus()
+    page.keyboard.press("Enter")
+    further = page.locator("tr.inside dl.further")
+    assert further.locator("dt").all_inner_texts() == list(SECOND)
+    for one in further.locator("dt, dd").all():
+        assert one.is_visible()
+    said = further.locator("dd").evaluate_all("parts => parts.map(part => part.textContent)")
+    assert said == row.locator(".second").evaluate_all("parts => parts.map(part => part.textContent)")
+    assert box.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
+    assert overflow(page) <= 0
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_drivers_stay_a_table_that_sorts(visit: Callable[..., Any], width: int) -> None:
+    page = visit("signal", width=width)
+    table = page.get_by_role("table", name="Drivers, by q")
+    head = table.get_by_role("columnheader", name="Lift")
+    head.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    assert head.get_attribute("aria-sort") == "descending"
+    assert table.get_by_role("row").count() == 1 + page.locator("tr[data-driver]").count()
+    first = table.get_by_role("row").nth(1)
+    assert first.get_by_role("rowheader").inner_text().startswith(concepts(page)[0])
+    values = page.locator("td[data-head='Lift']").evaluate_all("cells => cells.map(cell => +cell.dataset.value)")
+    assert values == sorted(values, reverse=True)
+
+
+def test_a_wide_screen_and_paper_have_every_column(visit: Callable[..., Any]) -> None:
+    page = visit("signal", width=1280)
+    page.locator("button.concept").first.click()
+    assert not page.locator("dl.further").is_visible()
+    for width in (1280, 718):
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.emulate_media(media="print" if width == 718 else "screen")
+        for head in (*FIRST, *SECOND):
+            assert page.locator(f"td[data-head='{head}']").first.is_visible(), (width, head)
+        assert not page.locator("dl.further").is_visible()
+        assert page.locator("tr[data-driver]").first.evaluate("row => getComputedStyle(row).display") == "table-row"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_lost_images_are_seen_with_what_they_say(visit: Callable[..., Any], width: int, scheme: str) -> None:
@@ -356,6 +415,9 @@ def test_without_scripts_the_words_and_numbers_are_there(visit: Callable[..., An
     words = ("#verdict", "#missing-title", ".cards", "#left-out table", "#more", "#how pre")
     for part in (*words, "#models table", "#models svg", "table.drivers", ".preview img"):
         assert page.locator(part).first.is_visible(), part
+    page.set_viewport_size({"width": 390, "height": 900})
+    for head in (*FIRST, *SECOND):  # no row opens, so that none of them may hide
+        assert page.locator(f"td[data-head='{head}']").first.is_visible(), head
     assert page.get_by_text("need JavaScript").is_visible()
     assert page.locator("button").count() == 0
 
@@ -380,7 +442,7 @@ def test_in_the_frame_of_a_notebook_links_and_images_work(browser: Any, reports:
     )
     page.goto("http://notebook.invalid/")
     frame = page.frame_locator("iframe")
-    frame.get_by_role("link", name="Drivers").click()
+    frame.get_by_role("link", name="Drivers", exact=True).click()
     page.wait_for_timeout(300)  # a navigation, were there one, has begun by then
     frame.locator("#gallery .shot").first.click()
     assert frame.get_by_role("dialog").is_visible()

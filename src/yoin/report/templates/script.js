@@ -93,21 +93,36 @@
       onclick: () => toggle(driver) }, old.textContent);
     old.replaceWith(button);
   }
+  // A narrow screen does not show every column: the opened row tells what the hidden ones say.
+  function further(row) {
+    const list = el("dl", { class: "further" });
+    for (const cell of row.querySelectorAll(".second")) {
+      list.append(el("dt", {}, cell.dataset.head), el("dd", {}, ...[...cell.childNodes].map((node) => node.cloneNode(true))));
+    }
+    return list.childElementCount ? list : null;
+  }
+  // Browsers forget that a table is one where its rows are laid out as blocks.
+  function keepTable(table) {
+    const roles = { table: "table", thead: "rowgroup", tbody: "rowgroup", tr: "row", td: "cell", "thead th": "columnheader", "tbody th": "rowheader" };
+    table.setAttribute("role", roles.table);
+    for (const [what, role] of Object.entries(roles)) table.querySelectorAll(what).forEach((part) => part.setAttribute("role", role));
+  }
   function toggle(driver, force) {
     const row = document.getElementById("driver-" + driver), button = row.querySelector("button.concept");
     const open = force || button.getAttribute("aria-expanded") !== "true";
     button.setAttribute("aria-expanded", String(open));
     let inside = document.getElementById("inside-" + driver);
     if (!inside && open) {
-      inside = el("tr", { class: "inside", id: "inside-" + driver }, el("td", { colspan: row.cells.length }, examples(driver)));
+      inside = el("tr", { class: "inside", id: "inside-" + driver, role: "row" },
+        el("td", { colspan: row.cells.length, role: "cell" }, examples(driver, further(row))));
       row.after(inside);
     }
     if (inside) inside.hidden = !open;
     return button;
   }
-  function examples(driver) {
+  function examples(driver, numbers) {
     const { concept, with: held, without, marks } = data.drivers[driver];
-    const box = el("div", { class: "inside-box" });
+    const box = el("div", { class: "inside-box" }, numbers);
     const title = (before) => el("h3", {}, before, el("bdi", {}, "“" + concept + "”"));
     box.append(title("With "));
     if (!held.length) box.append(el("p", {}, "No example to show."));
@@ -301,6 +316,8 @@
 
   document.querySelectorAll("table.sortable").forEach(sortable);
   document.querySelectorAll("tr[data-driver]").forEach(openable);
+  document.querySelectorAll("table.drivers").forEach(keepTable);
+  document.documentElement.classList.add("scripted");
   gallery(document.getElementById("gallery"));
   // In a notebook's frame the page has no address of its own: a link to "#drivers" would open the notebook in it.
   if (location.protocol === "about:") for (const link of document.querySelectorAll("a[href^='#']")) {
