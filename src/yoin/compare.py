@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from yoin import loop
+from yoin.amounts import explained, percent
 from yoin.errors import NothingLeftError, UsageError
 from yoin.files import digest
 from yoin.options import CaptionOptions, CompareOptions, RunOptions
@@ -310,11 +311,11 @@ def _judge(sets: list[list[str]], rows: pd.DataFrame, rung: str, options: RunOpt
 
 def _in_words(ranked: Sequence[Ranked], rows: int, truth: Rival, locked_rows: int, *, gain: bool) -> tuple[str, ...]:
     best, second = ranked[0], ranked[1]
-    share = f"{_percent(truth.r2)} of the metric's variance" + (" beyond the other columns" if gain else "")
+    found = explained(truth.r2, truth.r2_low, truth.r2_high, gain=gain)
     first = (
         f"{best.prompt} is ahead on the {rows} rows that choose; on {locked_rows} rows that played no part in the "
-        f"choice its captions explain {share} (95% interval {_percent(truth.r2_low)} to {_percent(truth.r2_high)})"
-        + ("." if truth.r2_low > 0 else ", which is not clearly more than nothing.")
+        f"choice{', beyond the other columns,' if gain else ''} its captions {found}"
+        + ("." if truth.r2_low > 0 or truth.r2 <= 0 else ", which is not clearly more than nothing.")
     )
     told = (
         "so these rows do not tell the two apart"
@@ -323,15 +324,11 @@ def _in_words(ranked: Sequence[Ranked], rows: int, truth: Rival, locked_rows: in
     )
     close = [one.prompt for one in ranked[1:] if one.behind_low <= 0]
     next_best = (
-        f"{second.prompt} comes next, behind by {_percent(second.behind)} of the variance "
-        f"(95% interval {_percent(second.behind_low)} to {_percent(second.behind_high)}): {told}."
+        f"{second.prompt} comes next, behind by {percent(second.behind)} of the variance "
+        f"(95% interval {percent(second.behind_low)} to {percent(second.behind_high)}): {told}."
     )
     also = f" Not told apart from the best: {', '.join(close)}." if len(close) > 1 else ""
     return first, next_best + also
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%".replace("-", "−")
 
 
 def _record(study: Study, found: Comparison, frame: pd.DataFrame, seconds: float) -> None:

@@ -154,6 +154,7 @@ def test_noise_is_none_and_says_so() -> None:
     found = assess(make_captions(200), np.random.default_rng(0).normal(size=200))
     assert found.verdict == "none"
     assert found.reason.endswith("no signal; do not read the drivers.")
+    assert ("explain nothing" in found.reason) == (found.r2 <= 0)
 
 
 def test_a_small_effect_in_many_rows_is_weak() -> None:
@@ -174,6 +175,8 @@ def test_captions_that_only_echo_a_column_are_none_with_it_and_signal_without() 
     assert assess(captions, metric).verdict == "signal"
     found = assess(captions, metric, features=pd.DataFrame({"year": year}))
     assert (found.verdict, found.quantity, found.test_rung) == ("none", "gain", "tfidf+features")
+    assert found.r2 < 0
+    assert found.reason.startswith("Beyond the other columns, the captions explain nothing further out of fold: R² ch")
 
 
 def test_what_a_column_leaves_is_found_beside_it() -> None:
@@ -219,6 +222,7 @@ def test_a_rung_below_the_mean_is_none() -> None:
     found = assess_signal(metric, {"bad": np.zeros(60)}, captions=captions, permutations=39, bootstrap=100)
     assert found.verdict == "none"
     assert found.r2 < 0
+    assert "explain nothing of the metric's variance out of fold: R² is −" in found.reason
 
 
 def test_blank_and_equal_captions_are_none() -> None:

@@ -76,6 +76,8 @@ def test_small_numbers_read_as_people_write_them() -> None:
     assert words.probability(0.0004) == "< 0.001"
     assert words.probability(0.0496) == "0.050"
     assert words.percent(0.433) == "43%"
+    assert words.points(-0.01) == "0.0%"
+    assert words.points(-3) == "−3.0%"
     assert words.count(12345) == "12,345"
     assert [words.duration(value) for value in (3.21, 61, 7260)] == ["3.2 s", "1 min 1 s", "2 h 1 min"]
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from yoin import encoder
+from yoin.amounts import explained
 from yoin.errors import UsageError
 from yoin.features import FeatureEncoder
 from yoin.model.base import outer_folds
@@ -271,20 +272,13 @@ def _best(
 
 
 def _reason(verdict: Verdict, r2: float, low: float, high: float, p: float, *, gain: bool) -> str:
-    subject = "Beyond the other columns, the captions explain a further" if gain else "The captions explain"
-    found = (
-        f"{subject} {_percent(r2)} of the metric's variance out of fold"
-        f" (95% interval {_percent(low)} to {_percent(high)}; permutation test p = {p:.3g})"
-    )
+    subject = "Beyond the other columns, the captions" if gain else "The captions"
+    found = f"{subject} {explained(r2, low, high, gain=gain, also=f'; permutation test p = {p:.3g}')}"
     if verdict == "signal":
         return f"{found}: signal."
     if verdict == "weak":
         return f"{found}: a weak signal; read the drivers with caution."
     return f"{found}: no signal; do not read the drivers."
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%".replace("-", "−")
 
 
 def _vector(values: Sequence[float] | np.ndarray | pd.Series, what: str, rows: int | None = None) -> np.ndarray:

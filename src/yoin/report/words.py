@@ -127,7 +127,7 @@ def percent(value: object, decimals: int = 0) -> str:
 def points(value: object) -> str:
     """A number that is in percent already (0 to 100)."""
     number = number_of(value)
-    return NONE if number is None else f"{number:.1f}%"
+    return NONE if number is None else _minus(f"{number:.1f}") + "%"
 
 
 def duration(value: object) -> str:
