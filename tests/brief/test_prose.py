@@ -14,7 +14,7 @@ import yoin
 from tests.captions.openai_server import OpenAIServer, fails, says
 from tests.e2e.conftest import captions_and_metric
 from yoin.brief import make_brief
-from yoin.brief.check import Line
+from yoin.brief.check import Line, Share
 from yoin.brief.prose import unfit
 from yoin.errors import UsageError
 
@@ -25,10 +25,10 @@ LINES = [
     Line("- **{0}**: -0.50 (95% interval -0.90 to -0.10).", "driver: stone wall", ("stone wall",)),
 ]
 FACTS = {
-    "study": [0.31, 120.0],
-    "driver: red barn": [1.42, 1.2, 1.64, 0.95],
-    "driver: stone wall": [-0.5, -0.9, -0.1, 0.95],
-    "driver: green tree": [2.0, 1.0, 3.0, 0.95],
+    "study": [Share(0.31), 120],
+    "driver: red barn": [1.42, 1.2, 1.64, Share(0.95)],
+    "driver: stone wall": [-0.5, -0.9, -0.1, Share(0.95)],
+    "driver: green tree": [2.0, 1.0, 3.0, Share(0.95)],
 }
 
 
@@ -56,6 +56,9 @@ def test_what_the_brief_says_may_be_said_otherwise(answer: str) -> None:
         ("A red barn goes with a higher score: +1.52.", "a number"),
         ("A stone wall goes with a lower score: +1.42.", "a number"),
         ("A score is higher by 1.42.", "a number"),
+        ("A red barn goes with a higher score in 1 of 120 rows.", "a number"),
+        ("Over 120 rows captions explain about 30% of the variance.", "a number"),
+        ("A red barn goes with a score higher by 142%.", "a number"),
         ("A red barn goes with a lower score.", "direction"),
         ("Include a stone wall for a higher score.", "direction"),
         ("A red barn goes with a {higher} score: {7}.", "a number"),
@@ -63,6 +66,13 @@ def test_what_the_brief_says_may_be_said_otherwise(answer: str) -> None:
 )
 def test_what_is_not_in_the_brief_is_found(answer: str, why: str) -> None:
     assert why in unfit(answer, LINES, FACTS)
+
+
+def test_numbers_in_a_name_are_no_statement() -> None:
+    lines = [*LINES, Line("- **{0}**: +1.42.", "driver: three red barns", ("three red barns",))]
+    facts = {**FACTS, "driver: three red barns": [1.42]}
+    assert unfit("Consider three red barns, which go with a higher score.", lines, facts) == ""
+    assert "a number" in unfit("Consider three stone walls, which go with less.", lines, facts)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from yoin.brief import prose, text
-from yoin.brief.check import Line, unsupported
+from yoin.brief.check import Line, Share, unsupported
 from yoin.brief.choose import Choice, Chosen, choose
 from yoin.brief.score import score
 from yoin.drivers.mentions import load_lexicon
@@ -152,27 +152,27 @@ def facts_of(
 ) -> dict[str, list[float]]:
     """The numbers that a line may hold, by what it speaks of: the study's own, read from its tables again."""
     signal = [summary.signal.r2, summary.signal.r2_low, summary.signal.r2_high]
+    shares = [Share(value) for value in (*signal, *text.RULES) if value is not None]
+    mean = summary.metric.mean
     facts: dict[str, list[float]] = {
-        "study": [*(value for value in signal if value is not None), summary.rows.used, *text.RULES],
+        "study": [*shares, summary.rows.used, *([] if mean is None else [mean])],
         "left out": [choice.sensitive],
         "": [],
     }
-    facts["study"] += [] if summary.metric.mean is None else [summary.metric.mean]
     sd = summary.metric.sd or 0.0
-    numbers = [
-        "n_with", "n_without", "lift", "lift_low", "lift_high", "adjusted", "adjusted_low", "adjusted_high"
-    ]  # fmt: skip
+    level = Share(0.95)
+    numbers = ["lift", "lift_low", "lift_high", "adjusted", "adjusted_low", "adjusted_high"]
     for row in drivers.to_dict("records"):
         values = {name: math.nan if pd.isna(row[name]) else float(row[name]) for name in numbers}
         net = "adjusted" if math.isfinite(values["adjusted"]) else "lift"
         effect, low, high = (values[net + end] for end in ("", "_low", "_high"))
         sizes = [per_arm(effect, sd), per_arm(cautious_effect(low, high), sd)]
+        n_with, n_without = int(row["n_with"]), int(row["n_without"])
         facts[f"driver: {row['concept']}"] = [
-            effect, low, high, values["n_with"], values["n_with"] + values["n_without"],
-            *(float(size) for size in sizes if size is not None), 0.95,
+            effect, low, high, n_with, n_with + n_without, *(size for size in sizes if size is not None), level
         ]  # fmt: skip
     for place, one in enumerate(tries):
-        facts[f"caption: {place}"] = [one.prediction, one.low, one.high, 0.95]
+        facts[f"caption: {place}"] = [one.prediction, one.low, one.high, level]
     return facts
 
 

@@ -8,7 +8,7 @@ of it is used.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from yoin.brief.check import Line, unsupported
 from yoin.brief.text import neutral, plain
@@ -60,7 +60,7 @@ def unfit(answer: str, lines: Sequence[Line], facts: Mapping[str, Sequence[float
         sentence = answer[start:end]
         named = [subject for name, subject in drivers.items() if _lemmas(name) <= _lemmas(sentence)]
         values = [value for subject in ("study", *named) for value in facts.get(subject, ())]
-        bare = sentence.replace("{", "(").replace("}", ")")
+        bare = _without(drivers, sentence).replace("{", "(").replace("}", ")")
         if unsupported([Line(bare, "said")], {"said": values}):
             return "it holds a number that is not in the study, or not of what it is said of"
         up, down = bool(_UP.search(sentence)), bool(_DOWN.search(sentence))
@@ -79,6 +79,16 @@ def paragraphs(answer: str, model: str) -> list[Line]:
         *lines,
         Line("These words are {0}’s. All they say, and every number, stands below.", names=(neutral(model),)),
     ]
+
+
+def _without(names: Iterable[str], sentence: str) -> str:
+    """``sentence`` without the names in it: "three" in "three people" is no statement."""
+    for name in names:
+        bare = re.sub(r"\\(.)", r"\1", name)  # as a reader sees it
+        if any(character.isalpha() for character in bare):
+            pattern = rf"(?<![a-z\d]){re.escape(bare)}(?![a-z\d])"
+            sentence = re.sub(pattern, " ", sentence, flags=re.IGNORECASE)
+    return sentence
 
 
 def _lemmas(text: str) -> set[str]:

@@ -119,7 +119,7 @@ def write(
         lines += [
             Line(""),
             Line(_SCORED.format(mean=unit.plain(summary.metric.mean)), "study", metric),
-            Line("These prompts aim for a higher {0}. Where lower is better, exchange the two lists.", names=metric),
+            Line("These prompts aim for a higher {0}. Where lower is better, exchange the lists.", names=metric),
         ]
     else:
         lines.append(Line("None: nothing goes clearly with a higher {0}.", names=metric))
