@@ -67,6 +67,21 @@ def test_calls_are_counted_from_a_time_on(tmp_path: Path) -> None:
         assert ledger.calls_since("gemini", now + timedelta(hours=1)) == (0, None)
 
 
+def test_calls_of_which_no_caption_came_are_counted_too(tmp_path: Path) -> None:
+    since = datetime.now(UTC) - timedelta(hours=1)
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        ledger.lose_calls("one", "gemini", 2, 0.25)
+        assert (ledger.spent("gemini"), ledger.calls_since("gemini", since)[0]) == (0.25, 2)
+        for _ in range(2):
+            ledger.put_caption("one", "ab", "gemini", "", CAPTION)
+        ledger.put_caption("two", "ab", "gemini", "", CAPTION)
+        assert ledger.spent("gemini") == 0.25 + 3 * CAPTION.cost_usd
+        assert ledger.calls_since("gemini", since)[0] == 2 + 3 * CAPTION.attempts
+        assert ledger.spent_besides(["one", "one", "none"]) == 0.25 + CAPTION.cost_usd
+        assert ledger.spent_besides(["two"]) == 0
+        assert ledger.calls_since("describe", since) == (0, None)
+
+
 def test_a_ledger_of_an_earlier_version_gets_the_new_columns(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as old, old:
         old.execute(

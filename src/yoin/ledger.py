@@ -33,6 +33,9 @@ CREATE TABLE IF NOT EXISTS captions (
     tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, cost_usd REAL NOT NULL, seconds REAL NOT NULL,
     at TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 1, earlier_usd REAL NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS lost_calls (
+    key TEXT NOT NULL, captioner TEXT NOT NULL, calls INTEGER NOT NULL, cost_usd REAL NOT NULL, at TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS batch_jobs (
     id TEXT PRIMARY KEY, job TEXT NOT NULL, captioner TEXT NOT NULL, endpoint TEXT NOT NULL,
     prompt_id TEXT NOT NULL, state TEXT NOT NULL, at TEXT NOT NULL
@@ -62,6 +65,11 @@ _REPLACED = ", ".join(f"{name} = excluded.{name}" for name in ROW_COLUMNS[1:]) +
 _PUT_CAPTION = (
     f"INSERT INTO captions ({', '.join(ROW_COLUMNS)}) VALUES ({','.join('?' * len(ROW_COLUMNS))})"  # noqa: S608
     f" ON CONFLICT (key) DO UPDATE SET {_REPLACED}"
+)
+_LOSE_CALL = "INSERT INTO lost_calls (key, captioner, calls, cost_usd, at) VALUES (?, ?, ?, ?, ?)"
+_LOSE_REPLACED = (  # its cost is in earlier_usd
+    "INSERT INTO lost_calls (key, captioner, calls, cost_usd, at) SELECT key, captioner, attempts, 0, at FROM captions"
+    " WHERE key = ?"
 )
 _CHUNK = 500  # keys a query: below SQLite's limit on bound values
 
@@ -175,18 +183,46 @@ class Ledger:
         return found
 
     def put_caption(self, key: str, media_id: str, captioner: str, prompt_id: str, caption: Caption) -> None:
-        """Commit the outcome of one caption call, replacing an earlier one of the same key, whose cost is kept."""
-        self._write(_PUT_CAPTION, _caption_values(key, media_id, captioner, prompt_id, caption, _now()))
+        """Commit a caption, replacing an earlier one of the same key, whose calls and cost are kept."""
+        with self._lock, self._translated():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.execute(_LOSE_REPLACED, (key,))
+                self._db.execute(_PUT_CAPTION, _caption_values(key, media_id, captioner, prompt_id, caption, _now()))
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def lose_calls(self, key: str, captioner: str, calls: int, cost_usd: float) -> None:
+        """Commit calls for the caption of a key that were sent and of which none came, because the run stopped."""
+        self._write(_LOSE_CALL, (key, captioner, calls, cost_usd, _now()))
 
     def spent(self, captioner: str) -> float:
-        """US dollars that the captions of this captioner cost, those replaced since too."""
-        rows = self._query("SELECT SUM(cost_usd + earlier_usd) FROM captions WHERE captioner = ?", (captioner,))
-        return float(rows[0][0] or 0.0)
+        """US dollars that the calls of this captioner cost, also those whose captions were replaced or never came."""
+        rows = self._query(
+            "SELECT (SELECT TOTAL(cost_usd + earlier_usd) FROM captions WHERE captioner = ?1)"
+            " + (SELECT TOTAL(cost_usd) FROM lost_calls WHERE captioner = ?1)",
+            (captioner,),
+        )
+        return float(rows[0][0])
+
+    def spent_besides(self, keys: Iterable[str]) -> float:
+        """US dollars that calls for these keys cost beside those of the captions on record."""
+        wanted, spent = list(dict.fromkeys(keys)), 0.0
+        for start in range(0, len(wanted), _CHUNK):
+            chunk = wanted[start : start + _CHUNK]
+            marks = ",".join("?" * len(chunk))
+            for table, column in (("captions", "earlier_usd"), ("lost_calls", "cost_usd")):
+                query = f"SELECT TOTAL({column}) FROM {table} WHERE key IN ({marks})"  # noqa: S608 - marks only
+                spent += float(self._query(query, chunk)[0][0])
+        return spent
 
     def calls_since(self, captioner: str, since: datetime) -> tuple[int, datetime | None]:
-        """Calls on record that ended since then, and when the first of them did."""
+        """Calls on record that ended since then, whatever came of them, and when the first of them did."""
         rows = self._query(
-            "SELECT SUM(attempts), MIN(at) FROM captions WHERE captioner = ? AND at >= ?",
+            "SELECT SUM(calls), MIN(at) FROM (SELECT attempts AS calls, at, captioner FROM captions"
+            " UNION ALL SELECT calls, at, captioner FROM lost_calls) WHERE captioner = ? AND at >= ?",
             (captioner, since.astimezone(UTC).isoformat(timespec="seconds")),
         )
         calls, first = rows[0]

@@ -7,6 +7,8 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from tests.captions.scripted import Scripted, media_of, medium
 from tests.captions.virtual import run_virtually
 from yoin.amounts import dollars
 from yoin.captions import caption
-from yoin.captions.base import Passing, Throttled
+from yoin.captions.base import Passing, Throttled, may_call_again
 from yoin.captions.calls import Calls, Progressed
 from yoin.errors import UsageError, YoinError
 from yoin.ledger import Ledger
@@ -57,9 +59,12 @@ def work(
         kept[str(one.path)] = made
         ledger.put_caption(one.media_id, one.media_id, captioner.name, captioner.prompt_id, made)
 
+    def lose(one: Medium, calls: int, cost_usd: float) -> None:
+        ledger.lose_calls(one.media_id, captioner.name, calls, cost_usd)
+
     async def go() -> None:
         media = [medium(str(number)) for number in range(count)]
-        await Calls(captioner, options, media, captioned=0, ledger=ledger, keep=keep, tell=told.append).run()
+        await Calls(captioner, options, media, captioned=0, ledger=ledger, keep=keep, lose=lose, tell=told.append).run()
 
     run_virtually(go())
     return kept, told
@@ -262,6 +267,86 @@ def test_a_stated_number_of_requests_a_day_counts_earlier_runs(ledger: Ledger) -
     with pytest.raises(YoinError, match=r"the 30 requests a day are used up; 25 captioned, 75 left; run again after"):
         work(ledger, captioner, 100, options)
     assert sum(captioner.asked.values()) == 25
+
+
+def test_calls_that_a_captioner_makes_without_a_word_are_counted_afterwards(ledger: Ledger) -> None:
+    async def act(one: Medium) -> Caption:
+        return Caption(text="Fine.", status="ok", attempts=3)
+
+    captioner = Service(act=act)
+    options = CaptionOptions(captioner="scripted", rpd=10, workers=1)
+    captioner.concurrency = 1
+    with pytest.raises(YoinError, match="the 10 requests a day are used up; 4 captioned, 96 left"):
+        work(ledger, captioner, 100, options)
+
+
+def test_a_further_call_waits_its_turn_and_is_retried_by_itself(ledger: Ledger) -> None:
+    """Of each medium the first call is cut off; now and then a fault comes between the two."""
+    times: list[float] = []
+    cut: set[str] = set()
+
+    async def call() -> None:
+        times.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(0.5)
+        if len(times) % 7 == 0:
+            raise Passing("down")
+
+    async def act(one: Medium) -> Caption:
+        name = str(one.path)
+        if name not in cut:
+            await call()
+            cut.add(name)
+            assert await may_call_again(FINE)
+        await call()
+        return replace(FINE, tokens_in=2000, tokens_out=200, attempts=2)
+
+    kept, _ = work(ledger, Service(act=act), 100, CaptionOptions(captioner="scripted", rpm=60, max_cost=1.0))
+    assert {made.status for made in kept.values()} == {"ok"}
+    assert sum(made.attempts for made in kept.values()) == len(times) > 200
+    assert ledger.spent("scripted") == pytest.approx(200 * COST)
+    assert max(sum(start <= time < start + 60 for time in times) for start in times) <= 60 + 3 + 1
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(limit=st.floats(0, 0.05), requests=st.integers(1, 60), seed=st.integers(0, 1000))
+def test_with_further_calls_no_limit_is_passed_and_nothing_sent_is_forgotten(
+    tmp_path_factory: pytest.TempPathFactory, limit: float, requests: int, seed: int
+) -> None:
+    luck = random.Random(seed)
+    sent = paid = 0
+
+    async def call() -> None:
+        nonlocal sent, paid
+        sent += 1
+        await asyncio.sleep(luck.random())
+        if luck.random() < 0.2:
+            raise Passing("down")
+        paid += 1
+
+    cut: set[str] = set()
+
+    async def act(one: Medium) -> Caption:
+        if one.media_id not in cut:
+            await call()
+            if luck.random() < 0.5:
+                return FINE
+            if not await may_call_again(FINE):
+                return replace(FINE, status="truncated")
+        cut.add(one.media_id)
+        await call()
+        cut.remove(one.media_id)
+        return replace(FINE, tokens_in=2000, tokens_out=200, attempts=2)
+
+    options = CaptionOptions(captioner="scripted", max_cost=limit, rpd=requests, call_retries=1)
+    with Ledger(tmp_path_factory.mktemp("limits") / "ledger.db") as ledger:
+        for _ in range(3):
+            cut.clear()
+            with pytest.raises(YoinError, match=r"the limit of \$|requests a day are used up"):
+                work(ledger, Service(act=act), 200, options)
+            assert sent <= requests
+            assert ledger.calls_since("scripted", datetime.now(UTC) - timedelta(days=1))[0] == sent
+            assert ledger.spent("scripted") == pytest.approx(paid * COST)
+            assert paid * COST <= limit + 1e-12
 
 
 def test_a_stated_number_a_minute_is_kept(ledger: Ledger) -> None:

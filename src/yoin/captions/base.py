@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Protocol
 
 from yoin.options import CaptionOptions, Spec
@@ -68,8 +70,9 @@ class Captioner(Protocol):
     async def caption(self, medium: Medium) -> Caption:
         """The caption of ``medium``.
 
-        One attempt: the stage tries again, and paces the calls. What is wrong with this one medium or its caption is a
-        `Caption` with a status and a reason.
+        One attempt: the stage tries again, and paces the calls; where it takes a further call all the same,
+        `may_call_again` comes first. What is wrong with this one medium or its caption is a `Caption` with a status
+        and a reason.
 
         Raises:
             Throttled: the service wants fewer calls.
@@ -81,6 +84,34 @@ class Captioner(Protocol):
     async def aclose(self) -> None:
         """Let go of processes and connections, at once; nothing is called afterwards."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """A further call that is asked for: what the calls before it came to, and how much longer its answer may be.
+
+    Attributes:
+        made: what came of the calls for this caption so far, with all their tokens; ``None`` of one turned away.
+        room: tokens that the answer may have, where there is a limit of its own.
+        anew: whether what came before is thereby done, and ``made`` of later ones counts from here.
+    """
+
+    made: Caption | None = None
+    room: int | None = None
+    anew: bool = False
+
+
+FURTHER: ContextVar[Callable[[Further], Awaitable[bool]] | None] = ContextVar("further", default=None)
+
+
+async def may_call_again(made: Caption | None = None, *, room: int | None = None, anew: bool = False) -> bool:
+    """Whether `Captioner.caption` may make a further call for its medium; see `Further`. Outside of the stage, always.
+
+    In the stage a call counts as any other: it waits for its turn, and quota and money must allow it. Where they do
+    not, the stage stops, and asks for this caption anew in the next run.
+    """
+    ask = FURTHER.get()
+    return ask is None or await ask(Further(made, room, anew))
 
 
 def call_key(

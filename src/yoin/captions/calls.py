@@ -1,4 +1,8 @@
-"""The calls for captions: each one paced, tried again where that helps, and its outcome kept the moment it is there."""
+"""The calls for captions: each one paced, tried again where that helps, and its outcome kept the moment it is there.
+
+Every request counts: for the quotas, for the limit of the cost, and in the ledger; a captioner's own further requests
+for one caption come by here too (`yoin.captions.base.may_call_again`).
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from yoin.amounts import dollars
 from yoin.captions import money
-from yoin.captions.base import Captioner, Passing, Throttled
+from yoin.captions.base import FURTHER, Captioner, Further, Passing, Throttled
 from yoin.captions.pacing import Gate, Ticket
 from yoin.errors import YoinError
 from yoin.ledger import Ledger
@@ -36,6 +41,24 @@ class Progressed:
     note: str
 
 
+@dataclass(slots=True)
+class _Course:
+    """One medium's calls: the one that is out, and how many there were.
+
+    ``usd`` and ``tokens`` are those of the calls that came back, ``since`` is how much of it the next count of a
+    captioner holds again, and ``reserved`` what the call that is out will probably cost.
+    """
+
+    medium: Medium
+    ticket: Ticket | None = None
+    calls: int = 0
+    usd: float = 0.0
+    tokens: int = 0
+    since: tuple[float, int] = (0.0, 0)
+    reserved: float = 0.0
+    stopped: bool = False  # a further call was not allowed
+
+
 class Calls:
     """Captions media, each once; a captioner with an endpoint is paced, and given up where nothing succeeds.
 
@@ -46,6 +69,7 @@ class Calls:
         captioned: how many others are captioned already.
         ledger: tells what has been spent and asked before.
         keep: called once a medium, with its caption.
+        lose: called where the stage stops before a medium has one, with the calls made for it and what they cost.
         tell: called after each, and where a call was refused or failed.
         backoff: seconds before the first retry at most; doubled with each.
     """
@@ -59,12 +83,13 @@ class Calls:
         captioned: int,
         ledger: Ledger,
         keep: Callable[[Medium, Caption], None],
+        lose: Callable[[Medium, int, float], None],
         tell: Callable[[Progressed], None],
         backoff: float = 1.0,
     ) -> None:
         self._captioner, self._options, self._ledger = captioner, options, ledger
         self._queue, self._total, self._captioned = iter(to_do), len(to_do), captioned
-        self._keep, self._tell, self._backoff = keep, tell, backoff
+        self._keep, self._lose, self._tell, self._backoff = keep, lose, tell, backoff
         self._remote = bool(captioner.endpoint)
         self._random = random.Random(42)  # noqa: S311 - jitter, not secrets
         self._done = self._good = self._lost = self._again = self._in_a_row = self._faults = 0
@@ -114,27 +139,37 @@ class Calls:
 
     async def _consume(self) -> None:
         for medium in self._queue:  # shared: each consumer takes the next one
-            made = await self._caption(medium)
+            course, made = _Course(medium), None
+            try:
+                made = await self._caption(course)
+            finally:
+                if made is None and course.calls and self._remote:
+                    self._lose(medium, course.calls, course.usd)
             if made is None:
                 return
             self._keep(medium, made)
             self._settled(made)
 
-    async def _caption(self, medium: Medium) -> Caption | None:
+    async def _caption(self, course: _Course) -> Caption | None:
         """The outcome for one medium, after as many attempts as it takes; None where the stage stops first."""
-        attempts = faults = refusals = 0
-        while (ticket := await self._gate.enter()) is not None and self._allowed(ticket, medium):
-            attempts += 1
-            outcome = await self._attempt(ticket, medium)
+        faults = refusals = 0
+        while await self._enter(course, self._expected_cost(course.medium)):
+            outcome = await self._attempt(course)
             if isinstance(outcome, Caption):
-                return replace(outcome, attempts=attempts - 1 + outcome.attempts)
+                calls = max(course.calls, faults + refusals + outcome.attempts)
+                self._count(calls - course.calls)  # those that a captioner made without a word
+                if course.stopped and outcome.status != "ok":
+                    reason = "the run stopped before it was asked once more"
+                    outcome = replace(outcome, text="", status="failed", reason=reason)
+                return replace(outcome, attempts=calls)
             refused = isinstance(outcome, Throttled)
             refusals, faults = refusals + refused, faults + (not refused)
             self._watch(outcome)
             if self._stop is not None:
                 break
             if faults > self._options.call_retries or refusals >= _MOST_REFUSALS:
-                return Caption(text="", status="failed", reason=_one_line(outcome.reason), attempts=attempts)
+                reason = _one_line(outcome.reason)
+                return Caption(text="", status="failed", reason=reason, attempts=course.calls, cost_usd=course.usd)
             self._again += 1
             self._say()
             if not refused:  # after a refusal the gate itself rests
@@ -142,56 +177,108 @@ class Calls:
                 await self._sleep(max(outcome.wait, pause))
         return None
 
-    async def _attempt(self, ticket: Ticket, medium: Medium) -> Caption | Passing:
-        """One call through the gate: its caption, or why it may be made again."""
-        expected = self._expected_cost(medium)
+    async def _enter(self, course: _Course, expected: float) -> bool:
+        """Wait until a call may go out that will probably cost ``expected``; False where the stage stops."""
+        ticket = await self._gate.enter()
+        if ticket is None or not self._allowed(ticket, expected):
+            return False
+        course.ticket, course.reserved = ticket, expected
+        course.calls += 1
         self._reserved += expected
+        return True
+
+    def _back(self, course: _Course) -> Ticket | None:
+        """The ticket of the call that is out; None where none is."""
+        ticket, course.ticket = course.ticket, None
+        self._reserved -= course.reserved
+        course.reserved = 0.0
+        return ticket
+
+    async def _attempt(self, course: _Course) -> Caption | Passing:
+        """One call through the gate, or several: the caption, or why it may be made again."""
+        further = FURTHER.set(partial(self._further, course))
         try:
-            made = await self._captioner.caption(medium)
-            made = money.with_cost(made, self._captioner.provider, self._captioner.model_version)
+            made = self._priced(await self._captioner.caption(course.medium))
         except Throttled as error:
-            self._gate.refused(ticket, 0.0 if error.daily else min(error.wait, _LONGEST_WAIT))
+            if ticket := self._back(course):
+                self._gate.refused(ticket, 0.0 if error.daily else min(error.wait, _LONGEST_WAIT))
             return error
         except Passing as error:
-            self._gate.failed(ticket, min(error.wait, _LONGEST_WAIT))
+            if ticket := self._back(course):
+                self._gate.failed(ticket, min(error.wait, _LONGEST_WAIT))
             return error
         except YoinError:
+            self._back(course)
             raise
         except Exception as error:  # noqa: BLE001 - one medium's failure is its record
-            self._gate.failed(ticket)
+            if ticket := self._back(course):
+                self._gate.failed(ticket)
             says = " ".join(str(error).split())
             reason = f"{type(error).__name__}: {says}" if says else type(error).__name__
-            return Caption(text="", status="failed", reason=_one_line(reason))
+            return Caption(text="", status="failed", reason=_one_line(reason), cost_usd=course.usd)
         finally:
-            self._reserved -= expected
-        if made.status == "failed":
-            self._gate.failed(ticket)
-        else:
-            self._gate.succeeded(ticket, self._quota_tokens(made))
-        self._cost += made.cost_usd
-        self._dearest = max(self._dearest, made.cost_usd)
+            FURTHER.reset(further)
+        self._pay(course, made, (course.usd, course.tokens))
         return made
 
-    def _allowed(self, ticket: Ticket, medium: Medium) -> bool:
+    async def _further(self, course: _Course, asked: Further) -> bool:
+        """Whether a captioner may send another request for its medium, once the one before it is counted."""
+        made, expected = asked.made, self._expected_cost(course.medium)
+        if made is None:
+            if ticket := self._back(course):
+                self._gate.failed(ticket)
+        else:
+            made = self._priced(made)
+            usd, tokens = self._pay(course, made, course.since)
+            course.since = (0.0, 0) if asked.anew else (course.since[0] + usd, course.since[1] + tokens)
+            if asked.room and self._options.max_cost is not None:
+                at_most = money.cost(
+                    self._captioner.provider, self._captioner.model_version, made.tokens_in, asked.room
+                )
+                expected = max(expected, at_most)
+        course.stopped = not await self._enter(course, expected)
+        return not course.stopped
+
+    def _priced(self, made: Caption) -> Caption:
+        return money.with_cost(made, self._captioner.provider, self._captioner.model_version)
+
+    def _pay(self, course: _Course, made: Caption, before: tuple[float, int]) -> tuple[float, int]:
+        """Count what the call that came back took: US dollars and tokens of ``made`` beyond those ``before``."""
+        usd, tokens = max(0.0, made.cost_usd - before[0]), max(0, self._quota_tokens(made) - before[1])
+        if ticket := self._back(course):
+            if made.status == "failed":
+                self._gate.failed(ticket)
+            else:
+                self._gate.succeeded(ticket, tokens)
+        course.usd, course.tokens = course.usd + usd, course.tokens + tokens
+        self._cost += usd
+        self._dearest = max(self._dearest, usd)
+        return usd, tokens
+
+    def _count(self, calls: int) -> None:
+        if self._calls_left is not None:
+            self._calls_left -= calls
+
+    def _allowed(self, ticket: Ticket, expected: float) -> bool:
         """Whether quota and money allow this call; if not, the stage stops."""
         limit = self._options.max_cost
         if limit is not None:
             spent = self._spent_before + self._cost
-            if spent + self._reserved + self._expected_cost(medium) > limit:
+            if spent + self._reserved + expected > limit:
                 self._stop_with(
                     f"the next call could exceed the limit of {dollars(limit)}: {dollars(spent)} are spent",
                     "run again with a higher --max-cost to go on",
                 )
-        if self._calls_left is not None:
-            if self._calls_left <= 0:
-                self._stop_with(
-                    f"the {self._options.rpd:,.0f} requests a day are used up",
-                    f"run again {_when(self._day_began + _DAY)} to go on",
-                )
-            self._calls_left -= 1
+        if self._calls_left is not None and self._calls_left <= 0:
+            self._stop_with(
+                f"the {self._options.rpd:,.0f} requests a day are used up",
+                f"run again {_when(self._day_began + _DAY)} to go on",
+            )
         if self._stop is not None:
             self._gate.failed(ticket)
-        return self._stop is None
+            return False
+        self._count(1)
+        return True
 
     def _watch(self, problem: Passing) -> None:
         """What a failed call says of all those to come."""

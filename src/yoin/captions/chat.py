@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from yoin.captions import attributes, prompts
-from yoin.captions.base import Passing
+from yoin.captions.base import Passing, may_call_again
 from yoin.captions.chat_answers import Answer, Asked, judged, words
 from yoin.captions.keys import key_of, require_safe
 from yoin.captions.pictures import pictures
@@ -192,8 +192,11 @@ class Chat(ABC):
                     attempts=spent.calls,
                     seconds=time.perf_counter() - started,
                 )
-            spent.cut_off = made
-            spent.room = _MORE * (spent.room or spent.tokens_out or _ROOM)
+            room = _MORE * (spent.room or spent.tokens_out or _ROOM)
+            made = replace(made, tokens_in=spent.tokens_in, tokens_out=spent.tokens_out)
+            if not await may_call_again(made, room=room):
+                return replace(made, seconds=time.perf_counter() - started)
+            spent.cut_off, spent.room = made, room
 
     async def write(self, text: str) -> Caption:
         """What the model answers to ``text`` alone, in one call; it is no captioner any more then.
@@ -250,6 +253,8 @@ class Chat(ABC):
             problem = Passing(f"{self._place} failed: {self._safe(words(answer.error))}")
         # Outside of the handlers: what the SDK raised, which may quote the key, must not stay attached.
         if problem is None:
+            if not await may_call_again():
+                return _failed("it was not asked again, as the run stops")
             return await self._send(content, room, changed=(*changed, now))
         if isinstance(problem, Exception):
             raise problem

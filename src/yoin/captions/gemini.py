@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 from yoin.captions import attributes, prompts
-from yoin.captions.base import Passing
+from yoin.captions.base import Passing, may_call_again
 from yoin.captions.gemini_answers import Gone, judge, read, wrong
 from yoin.captions.gemini_batch import GeminiBatches
 from yoin.captions.gemini_connection import connect, no_token
@@ -141,12 +141,15 @@ class Gemini:
 
     async def _answered(self, medium: Medium, parts: list[types.Part]) -> Caption:
         limit = self._config.max_output_tokens
-        first = self._cut.pop(medium.media_id, None) or await self._ask(parts, self._config)
+        earlier = self._cut.pop(medium.media_id, None)
+        first = earlier or await self._ask(parts, self._config)
         if first.status != "truncated" or limit is None or limit >= _MOST_TOKENS:
             return first
-        room = self._config.model_copy(update={"max_output_tokens": min(max(4 * limit, 4096), _MOST_TOKENS)})
+        room = min(max(4 * limit, 4096), _MOST_TOKENS)
+        if earlier is None and not await may_call_again(first, room=room):
+            return first
         try:
-            second = await self._ask(parts, room)
+            second = await self._ask(parts, self._config.model_copy(update={"max_output_tokens": room}))
         except Passing:
             self._cut[medium.media_id] = first  # so that the next attempt does not pay for it again
             raise

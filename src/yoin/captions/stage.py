@@ -45,9 +45,10 @@ def caption(
         also: media of calls that follow these; where consent is asked for, it is for them too.
 
     Returns:
-        A row a row of ``media``, in its order; ``calls`` counts the calls made now, tokens and cost what all
-        these captions took whenever they were made. Where attributes were asked for, captions are sentences made of
-        the answers, which the ledger holds as the model gave them.
+        A row a row of ``media``, in its order; ``calls`` counts the calls made now, tokens are what all these captions
+        took whenever they were made, and the cost is that of every call for them, of those too that came to nothing.
+        Where attributes were asked for, captions are sentences made of the answers, which the ledger holds as the
+        model gave them.
 
     Raises:
         UsageError: there is no such captioner, it cannot work at all, or the cost is limited and no price is known;
@@ -105,10 +106,13 @@ def caption(
     def keep_call(medium: Medium, made: Caption) -> None:
         keep(keys[medium.media_id], medium.media_id, prompt_id, made)
 
+    def lose_calls(medium: Medium, count: int, cost_usd: float) -> None:
+        ledger.lose_calls(keys[medium.media_id], name, count, cost_usd)
+
     def tell(state: Progressed) -> None:
         progress(captioned + state.done, len(wanted), state.note)
 
-    calls = Calls(captioner, options, to_do, captioned=good, ledger=ledger, keep=keep_call, tell=tell)
+    calls = Calls(captioner, options, to_do, captioned=good, ledger=ledger, keep=keep_call, lose=lose_calls, tell=tell)
     loop.run(calls.run)
     if under_way:
         raise pending(batches.open(), sum(one.status == "ok" for one in captions.values()), 0)
@@ -120,7 +124,7 @@ def caption(
         calls=sum(one.attempts for one in new),
         tokens_in=sum(one.tokens_in for one in captions.values()),
         tokens_out=sum(one.tokens_out for one in captions.values()),
-        cost_usd=sum(one.cost_usd for one in captions.values()),
+        cost_usd=sum(one.cost_usd for one in captions.values()) + ledger.spent_besides(keys.values()),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from yoin.captions.attributes import Attribute, Schema
-from yoin.captions.base import Captioner, Passing
+from yoin.captions.base import Captioner, Passing, may_call_again
 from yoin.values import Caption, Medium
 
 
@@ -38,6 +38,8 @@ class Structured:
             made = await self._inner.caption(medium)
             checked = self._schema.checked(made)
             if checked is made or not self.endpoint:  # a local model would say the same again
+                return checked
+            if not await may_call_again(made, anew=True):
                 return checked
             earlier = made
         try:
