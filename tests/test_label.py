@@ -147,6 +147,34 @@ def test_labels_correct_lifts_in_the_study(study: Path, capsys: pytest.CaptureFi
     assert run_stage(study, "drivers").ran == ("drivers",)  # the sheet is another
 
 
+def test_two_people_on_the_same_images(study: Path) -> None:
+    sheet = make_sheet(study, images=50, top=2)
+    one, two = fill(sheet.path, study, seed=1), fill(sheet.path, study, seed=2)
+    both = pd.concat([one.assign(rater="Ann"), two.assign(rater="Bob")])
+    both.to_csv(sheet.path, index=False)
+    run_stage(study, "drivers", labels=sheet.path)
+    run_stage(study, "report")
+    read = Study(study)
+    table = read.frame("corrected.parquet").set_index("concept")
+    for told in read.summary.labels:
+        assert told.raters is not None
+        equal = (one[f"shows: {told.concept}"] == two[f"shows: {told.concept}"]).to_numpy()
+        assert (told.raters.raters, told.raters.images, told.raters.ties) == (2, 50, int((~equal).sum()))
+        assert told.raters.agreed == pytest.approx(equal.mean())
+        assert told.raters.kappa is not None
+        assert told.raters.kappa < equal.mean()
+        row = table.loc[told.concept]
+        assert row["yes"] + row["no"] == 2 * equal.sum()  # each image stands in two rows
+    page = read.report.read_text("utf-8")
+    assert "Several people answered" in page
+    assert "2 people, 50 images" in page
+    one.to_csv(sheet.path, index=False)
+    run_stage(study, "drivers")
+    run_stage(study, "report")
+    assert all(told.raters is None for told in Study(study).summary.labels)
+    assert "Several people answered" not in Study(study).report.read_text("utf-8")
+
+
 def test_the_commands(study: Path, tmp_path: Path) -> None:
     run = CliRunner().invoke
     words = ["label", str(study), "--out", str(tmp_path / "look.csv"), "--images", "50", "--top", "1", "--json"]

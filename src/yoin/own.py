@@ -13,10 +13,12 @@ from yoin.errors import TableError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from yoin.drivers.raters import Agreement
+
 EXTENDS = "+"  # before the list's name: beside the concepts found
 SHOWS = "shows:"  # before a concept's name, in the head of the sheet
 CORRECTED = ("corrected.csv", "corrected.parquet")  # what becomes of a sheet
-ROW, IMAGE, FILE, CHANCE, CAPTION = "row", "image", "file", "chance", "caption"
+ROW, IMAGE, FILE, CHANCE, CAPTION, RATER = "row", "image", "file", "chance", "caption", "rater"
 YES = ("yes", "y", "true", "t", "1", "x", "✓", "✔", "○", "◯", "はい", "有", "あり")
 NO = ("no", "n", "false", "f", "0", "×", "✗", "いいえ", "無", "なし")
 
@@ -60,20 +62,23 @@ class Labels:
     """A sheet that people filled in, without the rows that nobody did; all is indexed by the position in the sheet.
 
     ``answers`` has a column a concept with 1, 0 or NaN; ``row`` is the row of the table from 1 or NaN, ``media_id``
-    that of the image's file or "", ``chance`` that with which it was drawn, 1 where the sheet has no such column.
+    that of the image's file or "", ``chance`` that with which it was drawn, 1 where the sheet has no such column;
+    ``rater`` who answered, None where the sheet does not say.
     """
 
     answers: pd.DataFrame
     row: pd.Series
     media_id: pd.Series
     chance: pd.Series
+    rater: pd.Series | None
 
 
 def read_labels(path: Path) -> Labels:
     """Read a sheet.
 
     Raises:
-        TableError: it cannot be read, names no concept, has no answer, or has a cell that cannot be understood.
+        TableError: it cannot be read, names no concept, has no answer, or has a column or a cell that cannot be
+            understood.
     """
     import numpy as np
     import pandas as pd
@@ -87,6 +92,12 @@ def read_labels(path: Path) -> Labels:
         raise TableError(
             f"{path.name} has no column {missing}", stage="labels", remedy="fill in a sheet that yoin label wrote"
         )
+    for column in sheet.columns:
+        if column not in named and re.match(r"shows?\s*:", unicodedata.normalize("NFKC", column).strip().casefold()):
+            raise TableError(
+                f"the column {column[:60]!r} of {path.name} is none of a sheet", stage="labels",
+                remedy=f"begin it with {SHOWS!r}, then the concept",
+            )  # fmt: skip
     answers = {}
     for column in named:
         concept = " ".join(column.removeprefix(SHOWS).split())
@@ -106,9 +117,16 @@ def read_labels(path: Path) -> Labels:
         return table.parse_numbers(sheet[name])[0].loc[found.index]
 
     files = sheet[FILE] if FILE in sheet.columns else pd.Series("", index=sheet.index)
-    labels = Labels(found, numbers(ROW, np.nan), files.loc[found.index].fillna("").map(_media_id), numbers(CHANCE, 1.0))
+    rater = sheet[RATER].loc[found.index].fillna("").map(_name) if RATER in sheet.columns else None
+    media_id = files.loc[found.index].fillna("").map(_media_id)
+    labels = Labels(found, numbers(ROW, np.nan), media_id, numbers(CHANCE, 1.0), rater)
     _check(path, ROW, (labels.row >= 1) & (labels.row % 1 == 0) | (labels.media_id != ""), "a whole number from 1")
     _check(path, CHANCE, (labels.chance > 0) & (labels.chance <= 1), "a number above 0 and up to 1")
+    if rater is not None and (rater == "").any():
+        raise TableError(
+            f"nobody is named under {RATER!r} in {path.name}", stage="labels", row=int(rater.index[rater == ""][0]) + 1,
+            remedy="write who answered",
+        )  # fmt: skip
     return labels
 
 
@@ -123,6 +141,11 @@ def _answer(cell: object, place: int, column: str) -> float:
         f"{cell[:40]!r} under {column[:60]!r} is neither yes nor no", stage="labels", row=place + 1,
         remedy="write yes or no, or leave the cell blank where nobody can tell",
     )  # fmt: skip
+
+
+def _name(cell: object) -> str:
+    """A rater's name, whatever its case and blanks."""
+    return " ".join(unicodedata.normalize("NFKC", str(cell)).casefold().split())
 
 
 def _media_id(cell: str) -> str:
@@ -140,17 +163,22 @@ def _check(path: Path, column: str, good: pd.Series, what: str) -> None:
         )  # fmt: skip
 
 
-def labels_of(labels: Labels, media: pd.Series) -> tuple[pd.DataFrame, list[str]]:
-    """The labels by row, as `yoin.estimate_drivers` takes them, and sentences on those that are for no row.
+def labels_of(labels: Labels, media: pd.Series) -> tuple[pd.DataFrame, list[str], dict[str, Agreement]]:
+    """The labels by row, as `yoin.estimate_drivers` takes them, sentences on those that are for no row, and agreement.
+
+    Where the sheet names raters, the majority's answer for an image counts, and their agreement is told by concept_id.
 
     Args:
         labels: a sheet.
         media: the media_id of each row by row_id, NA where it has no image; rows with the same image share its labels.
 
     Raises:
-        TableError: two rows of the sheet are for the same image.
+        TableError: two rows of the sheet are for the same image and the same rater, and do not say the same.
     """
     import pandas as pd
+
+    from yoin.drivers.raters import settled
+    from yoin.drivers.vocabulary import concept_ids
 
     known = media.dropna()
     first = pd.Series(known.index, index=known).groupby(level=0).first()  # a row_id for each media_id
@@ -159,18 +187,45 @@ def labels_of(labels: Labels, media: pd.Series) -> tuple[pd.DataFrame, list[str]
     elsewhere = ~row_id.isin(media.index) | ((labels.media_id != "") & ~labels.media_id.isin(first.index))
     here = row_id[~elsewhere].astype(int)
     unit = here.map(media).where(here.map(media).notna(), here.astype(str))
-    if unit.duplicated().any():
-        place = int(unit.index[unit.duplicated()][0])
-        raise TableError(
-            "there are labels for this image in an earlier row too",
-            stage="labels",
-            row=place + 1,
-            remedy="keep one row",
-        )
-    table = labels.answers.loc[here.index].assign(**{CHANCE: labels.chance.loc[here.index]})
-    table.index = pd.Index(unit)
+    table, agreement = labels.answers.loc[here.index], {}
+    chance = labels.chance.loc[here.index]
+    if labels.rater is None:
+        if unit.duplicated().any():
+            raise _twice("there are labels for this image in an earlier row too", unit.duplicated(),
+                         f"keep one row, or name who answered in a column {RATER!r}")  # fmt: skip
+        table.index = pd.Index(unit)
+    else:
+        _check_raters(table, unit, labels.rater.loc[here.index], chance)
+        table, found = settled(table, unit, labels.rater.loc[here.index])
+        agreement = dict(zip(concept_ids(list(found)), found.values(), strict=True))
+    table = table.assign(**{CHANCE: chance.groupby(unit.to_numpy()).first().reindex(table.index)})
     every = media.where(media.notna(), media.index.astype(str).to_series(index=media.index))
     every = every[every.isin(table.index)]
     spread = table.loc[every].reset_index(drop=True).assign(row_id=every.index.to_numpy())
     count = int(elsewhere.sum())
-    return spread, [f"{count} labelled images are not among the rows analysed"] if count else []
+    left_out = f"{count} labelled images are not among the rows analysed" if labels.rater is None else (
+        f"{count} rows of labels are for images that are not among the rows analysed")  # fmt: skip
+    return spread, [left_out] if count else [], agreement
+
+
+def _check_raters(table: pd.DataFrame, unit: pd.Series, rater: pd.Series, chance: pd.Series) -> None:
+    """See that nobody contradicts herself, and that an image has one chance."""
+    import pandas as pd
+
+    key = pd.MultiIndex.from_arrays([unit.to_numpy(), rater.to_numpy()])
+    for concept in table.columns:
+        said = table[concept].groupby(key).transform("first")
+        wrong = table[concept].notna() & (table[concept] != said)
+        if wrong.any():
+            who = rater[wrong].iloc[0]
+            raise _twice(
+                f"{who[:40]!r} says both yes and no of {concept[:60]!r} for this image", wrong, "keep one answer"
+            )
+    other = chance != chance.groupby(unit.to_numpy()).transform("first")
+    if other.any():
+        raise _twice(f"the {CHANCE} of this image is another one in an earlier row", other,
+                     "put back what yoin label wrote there")  # fmt: skip
+
+
+def _twice(what: str, where: pd.Series, remedy: str) -> TableError:
+    return TableError(what, stage="labels", row=int(where.index[where][0]) + 1, remedy=remedy)

@@ -100,8 +100,11 @@ def _labels(study: Study) -> tuple[LabelledSummary, ...]:
 
     if not (study.folder / CORRECTED[1]).exists():
         return ()
-    found = study.frame(CORRECTED[1])
-    return tuple(LabelledSummary.model_validate(one) for one in found.to_dict("records"))
+    found, raters = study.frame(CORRECTED[1]), study.facts("drivers").get("raters", {})
+    return tuple(
+        LabelledSummary.model_validate({**one, "raters": raters.get(one["concept_id"])})
+        for one in found.to_dict("records")
+    )
 
 
 def _choice(study: Study, options: RunOptions) -> ChoiceSummary | None:
@@ -136,7 +139,7 @@ def _drivers(study: Study, apart: Collection[str]) -> DriversSummary:
     pairs = study.frame("driver_interactions.parquet")
     return record.DriversSummary.model_validate(
         {
-            **study.facts("drivers"),
+            **{name: fact for name, fact in study.facts("drivers").items() if name != "raters"},
             "pairs": int(pairs["p"].notna().sum()),
             "pairs_significant": int((pairs["q"].astype(float) < SIGNIFICANT).sum()),
             "interactions": record.summarize_interactions(pairs, apart),

@@ -307,7 +307,7 @@ def drivers(study: Study, options: RunOptions, key: str, progress: Progress) -> 
 
     rows = analysed(study, options)
     concepts, extend = own_concepts(options.concepts)
-    labels, said = (None, []) if options.labels is None else labels_of(read_labels(options.labels), rows["media_id"])
+    told = None if options.labels is None else labels_of(read_labels(options.labels), rows["media_id"])
     folds = study.predictions.drop_duplicates("row_id").set_index("row_id")["fold"]
     explained = study.explanations  # perhaps from before the prompts were compared
     found = drivers.estimate_drivers(
@@ -319,7 +319,7 @@ def drivers(study: Study, options: RunOptions, key: str, progress: Progress) -> 
         media=table.blocks(duplicates(rows, options)).tolist(),
         concepts=concepts,
         extend=extend,
-        labels=labels,
+        labels=told and told[0],
         attributions=explained[explained["row_id"].isin(rows.index)].join(folds, on="row_id"),
         options=options.for_drivers(),
     )
@@ -339,8 +339,9 @@ def drivers(study: Study, options: RunOptions, key: str, progress: Progress) -> 
         "tested": found.tested,
         "significant": found.significant,
         "uncovered": found.uncovered,
-        "notes": [*found.notes, *said],
+        "notes": [*found.notes, *(told[1] if told else [])],
         "ids": dict(found.ids),
+        "raters": told[2] if told else {},
     }
 
 

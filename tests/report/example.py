@@ -28,6 +28,7 @@ from yoin.report.summary import (
     MediaSummary,
     MissingSummary,
     ModelSummary,
+    RatersSummary,
     RowsSummary,
     SignalSummary,
     Summary,
@@ -253,7 +254,8 @@ def make_example(
         labels=(
             LabelledSummary(concept=f"barn{hostile}", concept_id="barn", yes=31, no=66, sensitivity=0.81,
                             specificity=0.9, kappa=0.7, lift=0.31, lift_low=0.1, lift_high=0.52, corrected=0.44,
-                            corrected_low=0.12, corrected_high=0.76),
+                            corrected_low=0.12, corrected_high=0.76,
+                            raters=RatersSummary(raters=2, images=97, agreed=0.9, kappa=0.78, ties=3)),
             LabelledSummary(concept="owl", concept_id="owl", yes=2, no=95,
                             note=f"not corrected: only 2 answers are yes{hostile}"),
         ),

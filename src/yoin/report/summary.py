@@ -190,11 +190,22 @@ def summarize_interactions(table: pd.DataFrame, apart: Collection[str] = ()) -> 
     return tuple(found)
 
 
+class RatersSummary(Record):
+    """How far people agree about a concept; see `yoin.drivers.raters.settled`."""
+
+    raters: Count
+    images: Count
+    agreed: Number = None
+    kappa: Number = None
+    ties: Count = 0
+
+
 class LabelledSummary(Record):
     """A concept that people labelled on a sample of the images; see `yoin.drivers.corrected.Corrected`.
 
     ``yes`` and ``no`` count labelled rows. ``lift`` is that of the captions, ``corrected`` what it is once their errors
-    are accounted for, each with its 95% interval; ``note`` says why there is none.
+    are accounted for, each with its 95% interval; ``note`` says why there is none. ``raters`` is there where the sheet
+    names those who answered.
     """
 
     concept: str
@@ -211,6 +222,7 @@ class LabelledSummary(Record):
     corrected_low: Number = None
     corrected_high: Number = None
     note: str = ""
+    raters: RatersSummary | None = None
 
 
 class ChoiceSummary(Record):
