@@ -28,6 +28,9 @@ _RANGE_TOKENS = (8, 96)  # of the shortest and the longest of them
 _LEVELS = 255
 _PROCESSOR = torch.device("cpu")
 _LOWEST_GELU = 0.171  # below 0
+_ROOM = (
+    1.5  # times the largest GELU of other tokens is kept of a first or last token's, which has a few ten times as large
+)
 _MOST_EXPONENT = 75.0  # so that 512 of them, times a value, stay finite; in a fine-tuned MiniLM they are below 45
 
 
@@ -42,7 +45,7 @@ def has_int8() -> bool:
         return False
     whole = torch.arange(64, dtype=torch.uint8).view(4, 16)
     try:
-        product = _Product(2 * torch.eye(16), torch.ones(16))(whole, 0.5, 8)
+        product = _Product(2 * torch.eye(16), torch.ones(16))(whole, _Steps(0.5, 8))
     except (AttributeError, RuntimeError, TypeError):
         return False
     return torch.allclose(product.float(), whole.float() - 7, atol=0.5)
@@ -57,24 +60,40 @@ def fits(network: Network) -> bool:
 
 
 class _Ranges:
-    """The range of each number (inputs,) that a layer is given, while texts pass through."""
+    """The range of each number (inputs,) that a layer is given, while texts pass through; of ``inner`` tokens alone?"""
 
-    def __init__(self, layer: nn.Linear) -> None:
+    def __init__(self, layer: nn.Linear, *, inner: bool = False) -> None:
+        self._inner = inner
         self.low, self.high = torch.zeros(layer.in_features), torch.zeros(layer.in_features)
         self._hook = layer.register_forward_pre_hook(self._look)
 
     def _look(self, _layer: Any, given: tuple[torch.Tensor, ...]) -> None:
-        low, high = torch.aminmax(given[0].flatten(0, -2), dim=0)
+        states = given[0][:, 1:-1] if self._inner else given[0]
+        low, high = torch.aminmax(states.flatten(0, -2), dim=0)
         self.low, self.high = torch.minimum(self.low, low), torch.maximum(self.high, high)
 
     def close(self) -> None:
         self._hook.remove()
 
 
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """Eight bits: a whole number n from 0 to 255 stands for (n - zero) * scale."""
+
+    scale: float
+    zero: int
+
+    @classmethod
+    def over(cls, low: float, high: float) -> _Steps:
+        """From ``low``, at most 0, to ``high``."""
+        scale = max(high - low, 1e-6) / _LEVELS
+        return cls(scale, round(-low / scale))
+
+
 class _Linear:
     """Linear layers side by side on one input: weights (outputs, inputs) in eight bits, a scale for each row.
 
-    The input is taken in eight bits too, as (n - zero) * scale: one scale for all texts, from its ``ranges``. With
+    The input is taken in eight bits too, in the same steps for all texts, from its ``ranges``. With
     ``smooth``, inputs that take large numbers are made smaller, and their weights larger, by as much on both sides
     (Xiao et al., 2023, "SmoothQuant"): else a single one of them would leave the others few levels.
     """
@@ -85,59 +104,36 @@ class _Linear:
             sizes = torch.maximum(ranges.high, -ranges.low).clamp(min=1e-5)
             divisor = (sizes / weight.abs().amax(dim=0).clamp(min=1e-5)).sqrt()
         low, high = float((ranges.low / divisor).min()), float((ranges.high / divisor).max())
-        self._scale = max(high - low, 1e-6) / _LEVELS
-        self._zero = round(-low / self._scale)
-        self._into = 1 / (divisor * self._scale)
-        self._offset = torch.tensor(self._zero + 0.5)  # cutting off then rounds
+        self._steps = _Steps.over(low, high)
+        self._into = 1 / (divisor * self._steps.scale)
+        self._offset = torch.tensor(self._steps.zero + 0.5)  # cutting off then rounds
         self._product = _Product(weight * divisor, bias)
 
-    def __call__(self, states: torch.Tensor, then: str = "none") -> torch.Tensor:
-        """(tokens, inputs) → (tokens, outputs) bfloat16, their GELU with ``then`` "gelu"."""
+    def __call__(self, states: torch.Tensor, gelu: _Steps | None = None) -> torch.Tensor:
+        """(tokens, inputs) → (tokens, outputs) bfloat16, or their GELU as uint8 in the given steps."""
         whole = torch.addcmul(self._offset, states.float(), self._into).clamp_(0, _LEVELS + 0.5)
-        return self._product(_bytes(whole), self._scale, self._zero, then)
-
-
-class _Tail:
-    """The linear layer after a GELU, whose input has one scale for each token.
-
-    A GELU of a first or last token has a few numbers ten times as large as all others, and no number below -0.17.
-    """
-
-    def __init__(self, layer: nn.Linear) -> None:
-        self._product = _Product(layer.weight, None)
-        self._bias = (layer.bias - _LOWEST_GELU * layer.weight.sum(dim=1)).bfloat16()
-
-    def __call__(self, active: torch.Tensor) -> torch.Tensor:
-        """(tokens, inputs) → (tokens, outputs)."""
-        whole = active.float()
-        scale = (whole.amax(dim=1, keepdim=True) + _LOWEST_GELU) / _LEVELS
-        inverse = 1 / scale
-        whole.mul_(inverse).add_(inverse * _LOWEST_GELU + 0.5)  # in place: a third of the time of addcmul
-        return torch.addcmul(self._bias, self._product(_bytes(whole), 1.0, 0), scale.bfloat16())
+        # Cut off to whole numbers; by way of int32 it is three times as fast.
+        return self._product(whole.to(torch.int32).to(torch.uint8), self._steps, gelu)
 
 
 class _Product:
-    """Products with weights (outputs, inputs) in eight bits."""
+    """Products with weights (outputs, inputs) in eight bits, plus a bias (outputs,)."""
 
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
         self._scale = weight.abs().amax(dim=1).clamp(min=1e-12) / 127
         whole = (weight / self._scale[:, None]).round().to(torch.int8)
         self._weight = torch.ops.onednn.qlinear_prepack(whole, [encoder.TOKENS_A_THREAD, weight.shape[1]])
         self._zero = torch.zeros(len(weight), dtype=torch.int32)
         self._bias = bias
 
-    def __call__(self, whole: torch.Tensor, scale: float, zero: int, then: str = "none") -> torch.Tensor:
-        """(tokens, inputs) uint8, which stand for (n - zero) * scale → (tokens, outputs) bfloat16."""
+    def __call__(self, whole: torch.Tensor, steps: _Steps, gelu: _Steps | None = None) -> torch.Tensor:
+        """(tokens, inputs) uint8 in ``steps`` → (tokens, outputs) bfloat16, or their GELU as uint8 in those steps."""
+        into, kind, then = (gelu, torch.uint8, "gelu") if gelu else (_Steps(1.0, 0), torch.bfloat16, "none")
         product: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
-            whole, scale, zero, self._weight, self._scale, self._zero, self._bias, 1.0, 0, torch.bfloat16, then, [],
-            "none",
+            whole, steps.scale, steps.zero, self._weight, self._scale, self._zero, self._bias, into.scale, into.zero,
+            kind, then, [], "none",
         )  # fmt: skip
         return product
-
-
-def _bytes(whole: torch.Tensor) -> torch.Tensor:
-    """Cut off to whole numbers, uint8; by way of int32, which is three times as fast."""
-    return whole.to(torch.int32).to(torch.uint8)
 
 
 class _Layer:
@@ -146,7 +142,7 @@ class _Layer:
     def __init__(self, layer: Any, ranges: Sequence[_Ranges]) -> None:
         attention, middle, last = layer.attention, layer.intermediate.dense, layer.output
         own, mix = attention.self, attention.output.dense
-        into, mixed, inner = ranges
+        into, mixed, inner, active = ranges
         shrink = own.attention_head_size**-0.5
         weights = [own.query.weight * shrink, own.key.weight, own.value.weight]
         biases = [own.query.bias * shrink, own.key.bias, own.value.bias]
@@ -154,7 +150,8 @@ class _Layer:
         self._ask = _Linear(torch.cat(weights), torch.cat(biases), into)
         self._mix = _Linear(mix.weight, mix.bias, mixed, smooth=False)
         self._widen = _Linear(middle.weight, middle.bias, inner)
-        self._narrow = _Tail(last.dense)
+        self._narrow = _Product(last.dense.weight, last.dense.bias)
+        self._active = _Steps.over(-_LOWEST_GELU, _ROOM * float(active.high.max()))
         self._norms = [_halved(attention.output.LayerNorm), _halved(last.LayerNorm)]
 
     def __call__(self, states: torch.Tensor, groups: Sequence[_Group]) -> torch.Tensor:
@@ -164,7 +161,8 @@ class _Layer:
         for group in groups:
             mixed[group.tokens] = self._attend(asked[group.tokens], group.texts)
         states = self._norms[0](states + self._mix(mixed))
-        narrowed: torch.Tensor = self._norms[1](states + self._narrow(self._widen(states, "gelu")))
+        wide = self._widen(states, self._active)
+        narrowed: torch.Tensor = self._norms[1](states + self._narrow(wide, self._active))
         return narrowed
 
     def _attend(self, asked: torch.Tensor, texts: int) -> torch.Tensor:
@@ -193,12 +191,12 @@ class Int8Network:
         body: Any = network.body
         layers = list(body.encoder.layer)
         with torch.inference_mode():
-            ranges = [[_Ranges(part) for part in _parts(layer)] for layer in layers]
+            ranges = [_ranges(layer) for layer in layers]
             for ids in _random_texts(body.config.vocab_size, body.config.max_position_embeddings):
                 body(input_ids=ids)
             for each in itertools.chain(*ranges):
                 each.close()
-            self._layers = [_Layer(layer, three) for layer, three in zip(layers, ranges, strict=True)]
+            self._layers = [_Layer(layer, four) for layer, four in zip(layers, ranges, strict=True)]
             embeddings = body.embeddings
             first = embeddings.position_embeddings.weight + embeddings.token_type_embeddings.weight[0]
             self._words, self._places = embeddings.word_embeddings.weight.bfloat16(), first.bfloat16()
@@ -244,10 +242,11 @@ def _keep_memory() -> None:
     torch.empty(31 << 20, dtype=torch.uint8)
 
 
-def _parts(layer: Any) -> list[nn.Linear]:
-    """The linear layers with one scale for all texts: of queries (keys and values too), of what they mix, and after."""
+def _ranges(layer: Any) -> list[_Ranges]:
+    """Of what makes queries (keys and values too), of what they mix, of what comes after, and of its GELU."""
     attention = layer.attention
-    return [attention.self.query, attention.output.dense, layer.intermediate.dense]
+    whole = [attention.self.query, attention.output.dense, layer.intermediate.dense]
+    return [*map(_Ranges, whole), _Ranges(layer.output.dense, inner=True)]
 
 
 def _halved(norm: nn.LayerNorm) -> nn.LayerNorm:
