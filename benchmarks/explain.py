@@ -215,7 +215,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=2000, help="pairs for the converged values")
     parser.add_argument("--many", type=int, default=1000, help="captions for wall time and memory; 0 to leave it out")
     parser.add_argument("--only-many", type=int, default=0, help="only so many captions' time and memory")
-    parser.add_argument("--budget", type=int, default=ExplainOptions().budget)
+    parser.add_argument("--budget", type=int, help="calls a caption, instead of the default")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--work", type=Path)
     asked = parser.parse_args()
@@ -305,11 +305,11 @@ def run(asked: argparse.Namespace, work: Path) -> None:
     )
     for count in filter(None, (asked.many // 4, asked.many)):  # each in a process of its own, for its memory
         command = [sys.executable, __file__, "--only-many", str(count), "--work", str(work)]
-        told = ["--budget", str(asked.budget), "--threads", str(asked.threads)]
+        told = ["--threads", str(asked.threads), *(["--budget", str(asked.budget)] if asked.budget else [])]
         subprocess.run([*command, *told], check=True)
 
 
-def many(count: int, budget: int, work: Path) -> None:
+def many(count: int, budget: int | None, work: Path) -> None:
     """Wall and CPU seconds and peak memory of ``count`` captions, as a study explains them."""
     texts, metric = captions()
     model = fitted(work, texts, metric)
@@ -318,10 +318,11 @@ def many(count: int, budget: int, work: Path) -> None:
     table = pd.DataFrame({"row_id": range(count), "caption": (texts * 2)[:count], "fold": 0})
     options = ExplainOptions(budget=budget, interactions=0)
     with tempfile.TemporaryDirectory() as folder:
-        (wall, cpu), _ = timed(lambda: explain_captions(table, {0: model}, options=options, folder=Path(folder)))
+        (wall, cpu), found = timed(lambda: explain_captions(table, {0: model}, options=options, folder=Path(folder)))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    calls = found.facts["calls"] / count
     print(
-        f"- {count} captions, {budget} calls each: {wall:.0f} s, {cpu:.0f} s of CPU, peak memory {memory:.2f} GiB, "
+        f"- {count} captions, {calls:.0f} calls each: {wall:.0f} s, {cpu:.0f} s of CPU, peak memory {memory:.2f} GiB, "
         f"{before:.2f} before"
     )
 
