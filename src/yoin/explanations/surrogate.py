@@ -35,8 +35,10 @@ from yoin.explanations.game import Floats, Masks
 MEAN = (0.0, 1.0, 3.0, 10.0)
 CUBIC = (0.0, 0.03, 0.1, 0.3)
 REST = (1e-9, 0.02, 0.05, 0.1, 0.2)
+_CHOICES = np.array(list(itertools.product(MEAN, CUBIC, REST)))
 _USUAL = (3.0, 0.1, 0.05)  # of mean, cubic part and rest: what captions mostly take
 _JITTER = 1e-10
+_FAR = 1e30
 _CHOSEN_BY = 200  # of many pairs so many are enough to choose by
 _ADDITIVE = 1e-9  # of the spread: what is left where a game is additive but for rounding
 
@@ -61,8 +63,7 @@ def fit(coalitions: Masks, halves: Floats, total: float) -> tuple[Floats, Floats
     some = np.unique(np.linspace(0, count, min(count + 1, _CHOSEN_BY)).round().astype(int))  # all players among them
     process = _Process.over(signs[some])
     seen = seen / scale
-    choices = itertools.product(MEAN, CUBIC, REST)
-    choice = min(choices, key=lambda parts: process.unlikelihood(parts, seen[some]))
+    choice = process.likeliest(seen[some])
     if len(some) <= count:
         process = _Process.over(signs)
     values, errors = process.posterior(choice, seen)
@@ -138,28 +139,37 @@ class _Process:
             spread=np.array([4 / players, (own**2 + (players - 1) * other**2) / size, cubic_spread]),
         )
 
-    def unlikelihood(self, parts: tuple[float, float, float], seen: Floats) -> float:
-        """Minus the log marginal likelihood of ``seen`` (n,) with these shares of mean, cubic part and rest."""
-        factor = self._factor(parts)
-        white = solve_triangular(factor, seen, lower=True, check_finite=False)
-        scale = float(white @ white) / len(seen)  # of the process, at its likeliest
-        return 0.5 * len(seen) * float(np.log(max(scale, 1e-300))) + float(np.log(np.diag(factor)).sum())
+    def likeliest(self, seen: Floats) -> Floats:
+        """The shares of mean, cubic part and rest, of those that are tried, under which ``seen`` (n,) is likeliest."""
+        count = len(seen)
+        bordered = np.empty((len(_CHOICES), count + 1, count + 1))
+        bordered[:, :count, :count] = self._covariances(_CHOICES)
+        bordered[:, count, :count] = bordered[:, :count, count] = seen
+        bordered[:, count, count] = (
+            _FAR  # whatever it is: in this row of the triangle is then what the others make of seen
+        )
+        factors = np.linalg.cholesky(bordered)
+        scales = np.square(factors[:, count, :count]).mean(axis=1)  # of the process, at its likeliest
+        logs = np.log(np.diagonal(factors, axis1=1, axis2=2)[:, :count]).sum(axis=1)
+        choice: Floats = _CHOICES[(count / 2 * np.log(np.maximum(scales, 1e-300)) + logs).argmin()]
+        return choice
 
-    def posterior(self, parts: tuple[float, float, float], seen: Floats) -> tuple[Floats, Floats]:
+    def posterior(self, parts: Floats, seen: Floats) -> tuple[Floats, Floats]:
         """The Shapley values (k,) given ``seen`` (n,), and their standard errors (k,)."""
-        weights = np.array([1.0, *parts[:2]])
+        weights = np.append(1.0, parts[:2])
         told = np.column_stack([seen, np.tensordot(weights, self.projected, 1)])
-        told = solve_triangular(self._factor(parts), told, lower=True, check_finite=False)
+        told = solve_triangular(
+            np.linalg.cholesky(self._covariances(parts[None])[0]), told, lower=True, check_finite=False
+        )
         white, projected = told[:, 0], told[:, 1:]
         scale = float(white @ white) / len(seen)
         variances = np.maximum(weights @ self.spread - np.einsum("nk,nk->k", projected, projected), 0.0)
         return projected.T @ white, np.sqrt(scale * variances)
 
-    def _factor(self, parts: tuple[float, float, float]) -> Floats:
-        """The lower triangle (n, n) whose square is the covariance."""
-        mean, cubic, rest = parts
-        noise = np.full(self.likeness.shape[1], rest + _JITTER)
-        noise[-1] = _JITTER  # all players: to be met exactly
-        covariance = self.likeness[0] + mean * self.likeness[1] + cubic * self.likeness[2]
-        factor: Floats = np.linalg.cholesky(covariance + np.diag(noise))
-        return factor
+    def _covariances(self, parts: Floats) -> Floats:
+        """(c, n, n) for some shares (c, 3) of mean, cubic part and rest."""
+        covariances: Floats = np.tensordot(np.insert(parts[:, :2], 0, 1.0, axis=1), self.likeness, 1)
+        rest = np.repeat(parts[:, 2:] + _JITTER, covariances.shape[1], axis=1)
+        rest[:, -1] = _JITTER  # all players: to be met exactly
+        np.einsum("cnn->cn", covariances)[...] += rest
+        return covariances
