@@ -307,7 +307,7 @@ SCENARIOS = (
     Scenario("verdict, nothing, columns", verdict, "normal", 300, 20, {"not none": RARELY}, share=0.5),
     Scenario("verdict, nothing, groups", verdict, "normal", 400, 20, {"not none": RARELY}, share=0.5),
     Scenario("verdict, a signal", verdict, "normal", 300, 20, share=0.5),
-    Scenario("verdict, a signal", verdict, "normal", 1000, 20, {"not none": MOSTLY}, share=0.25),
+    Scenario("verdict, a signal", verdict, "normal", 1000, 20, {"not none": MOSTLY}, share=0.1),
     Scenario("whole, nothing", whole, "normal", 600, 16, _QUIET, whole=True),
     Scenario("whole, direct", whole, "normal", 600, 16, {"false discoveries": RARELY, "not none": MOSTLY}, whole=True),
     Scenario(
