@@ -12,7 +12,6 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 
 from yoin import __version__, pipeline, terminal
-from yoin.brief import make_brief
 from yoin.compare import Comparison, built_in, compare_prompts
 from yoin.doctor import examine
 from yoin.errors import ConsentError, YoinError
@@ -256,6 +255,8 @@ def brief(
     as_json: JsonFlag = False,
 ) -> None:
     """Write a creative brief and prompts for text-to-image models from the drivers of a study."""
+    from yoin.brief import make_brief  # it brings the statistics with it: no other command waits for them
+
     terminal.show_brief(make_brief(study, llm=llm), as_json)
 
 

@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from yoin import loop
 from yoin.amounts import explained, percent
 from yoin.errors import NothingLeftError, UsageError
@@ -23,6 +21,8 @@ from yoin.summarise import command
 from yoin.values import COMPARED_COLUMNS, Captions, Media, Progress
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from yoin.ledger import Ledger
     from yoin.model.rivals import Rival
 
@@ -222,6 +222,8 @@ def _compare(
     folder: Path,
 ) -> tuple[Comparison, pd.DataFrame]:
     """What was found, and the captions it was found on."""
+    import pandas as pd
+
     from yoin import model
 
     work.require_consent(prompts, selection, held_back)
@@ -333,6 +335,8 @@ def _in_words(ranked: Sequence[Ranked], rows: int, truth: Rival, locked_rows: in
 
 def _record(study: Study, found: Comparison, frame: pd.DataFrame, seconds: float) -> None:
     """Keep it beside earlier comparisons, in place of the same one."""
+    import pandas as pd
+
     earlier = [one for one in comparisons(study) if one["id"] != found.id]
     if earlier:
         known = study.frame(COMPARED)

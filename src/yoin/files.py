@@ -10,18 +10,22 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from yoin.ledger import disk_errors
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HASHED_BYTES = 64 * 2**20  # larger artefacts are known by their size alone
 
 
 def neutralise(frame: pd.DataFrame) -> pd.DataFrame:
     """A copy of ``frame`` whose text cells no spreadsheet takes for formulas: those get a leading apostrophe."""
+    from pandas.api.types import is_numeric_dtype
+
     safe = frame.copy()
-    for column in safe.columns[[not pd.api.types.is_numeric_dtype(dtype) for dtype in safe.dtypes]]:
+    for column in safe.columns[[not is_numeric_dtype(dtype) for dtype in safe.dtypes]]:
         text = safe[column]
         risky = text.map(
             lambda cell: isinstance(cell, str) and cell.lstrip(" ")[:1] in ("=", "+", "-", "@", "\t", "\r")

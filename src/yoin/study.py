@@ -21,7 +21,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from filelock import FileLock, Timeout
 
 from yoin.errors import StudyError
@@ -31,6 +30,7 @@ from yoin.options import RunOptions
 from yoin.values import Media, Medium
 
 if TYPE_CHECKING:
+    import pandas as pd
     import shap
 
     from yoin.report.summary import Summary
@@ -182,6 +182,8 @@ class Study:
 
     def frame(self, name: str) -> pd.DataFrame:
         """The Parquet artefact ``name``."""
+        import pandas as pd
+
         return pd.read_parquet(self._artefact(name))
 
     def _artefact(self, name: str) -> Path:
@@ -205,6 +207,7 @@ class Study:
 
     def write_media(self, found: Media) -> None:
         """Write ``media.parquet``: what became of every image, and where what there is lies in this folder."""
+        import pandas as pd
 
         def inside(path: Path | None) -> str:
             return "" if path is None else path.relative_to(self.folder).as_posix()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from yoin.values import Predict
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def score(
