@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,8 @@ import pandas as pd
 import pytest
 
 import yoin
-from tests.e2e.conftest import captions_and_metric
+from tests.e2e.conftest import Yoin, captions_and_metric
+from tests.e2e.conftest import yoin as command  # noqa: F401 - a fixture
 from yoin.brief import Brief, make_brief
 from yoin.brief.check import Line
 from yoin.brief.make import require_supported
@@ -92,15 +91,13 @@ def test_a_number_that_is_not_in_the_study_is_refused() -> None:
         require_supported([Line("it is 0.6", "a")], {"a": [0.5]})
 
 
-def test_the_command_prints_it(study: yoin.Study, made: Brief) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "yoin", "brief", str(study.folder), "--json"], capture_output=True, check=False
-    )
+def test_the_command_prints_it(study: yoin.Study, made: Brief, command: Yoin) -> None:  # noqa: F811
+    done = command("brief", study.folder, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["text"] == made.text
 
 
-def test_without_signal_there_is_nothing_to_build_on(tmp_path: Path) -> None:
+def test_without_signal_there_is_nothing_to_build_on(tmp_path: Path, command: Yoin) -> None:  # noqa: F811
     frame = captions_and_metric()
     frame["score"] = np.random.default_rng(3).permutation(frame["score"])
     frame.to_csv(tmp_path / "scores.csv", index=False)
@@ -108,9 +105,9 @@ def test_without_signal_there_is_nothing_to_build_on(tmp_path: Path) -> None:
         tmp_path / "scores.csv", caption="caption", metric="score", model="tfidf", explain=0, out=tmp_path / "s"
     )
     assert noise.summary.signal.verdict == "none"
-    done = subprocess.run([sys.executable, "-m", "yoin", "brief", str(noise.folder)], capture_output=True, check=False)
+    done = command("brief", noise.folder)
     assert done.returncode == 0, done.stderr
-    text = done.stdout.decode("utf-8")
+    text = done.stdout
     assert "nothing to build on" in text
     assert text == (noise.folder / "brief.md").read_text("utf-8")
     assert not re.search(r"\d", text)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +10,8 @@ import pytest
 
 import yoin
 from tests.captions.openai_server import OpenAIServer, fails, says
-from tests.e2e.conftest import captions_and_metric
+from tests.e2e.conftest import Yoin, captions_and_metric
+from tests.e2e.conftest import yoin as command  # noqa: F401 - a fixture
 from yoin.brief import make_brief
 from yoin.brief.check import Line, Share
 from yoin.brief.prose import unfit
@@ -126,7 +125,7 @@ def test_else_the_brief_says_why_not(study: yoin.Study, server: OpenAIServer, an
     assert "sunset" not in text.replace(said[0], "")
 
 
-def test_a_describer_has_no_words_of_its_own(tmp_path: Path) -> None:
+def test_a_describer_has_no_words_of_its_own(tmp_path: Path, command: Yoin) -> None:  # noqa: F811
     captions_and_metric().to_csv(tmp_path / "scores.csv", index=False)
     study = yoin.run(
         tmp_path / "scores.csv",
@@ -139,8 +138,6 @@ def test_a_describer_has_no_words_of_its_own(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError, match="describe writes captions only"):
         make_brief(study.folder, llm=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "yoin", "brief", str(study.folder), "--llm"], capture_output=True, check=False
-    )
+    done = command("brief", study.folder, "--llm")
     assert done.returncode == 2
-    assert b"writes captions only" in done.stderr
+    assert "writes captions only" in done.stderr

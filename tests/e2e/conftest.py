@@ -11,12 +11,32 @@ import pandas as pd
 import pytest
 
 from tests.model.conftest import tiny_bert as tiny_bert
+from yoin.cli import main
 
 Yoin = Callable[..., subprocess.CompletedProcess[str]]
+KEY = "planted-k3y-that-nobody-may-see"
 
 
 @pytest.fixture
-def yoin(tmp_path: Path) -> Yoin:
+def yoin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Yoin:
+    """The command line, in an empty folder; in this process, for one of its own would import everything anew."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: object) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["yoin", *map(str, words)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capfd.readouterr()
+        assert "Traceback" not in said.err + said.out
+        assert isinstance(end.value.code, int)
+        return subprocess.CompletedProcess(sys.argv, end.value.code, said.out, said.err)
+
+    return call
+
+
+@pytest.fixture
+def own_process(tmp_path: Path) -> Yoin:
     """The command line, run as a user runs it, in an empty folder."""
 
     def call(*words: object) -> subprocess.CompletedProcess[str]:
@@ -32,6 +52,19 @@ def yoin(tmp_path: Path) -> Yoin:
         return done
 
     return call
+
+
+@pytest.fixture
+def call(yoin: Yoin, monkeypatch: pytest.MonkeyPatch) -> Yoin:
+    """The command line with a key of Gemini’s, which it never shows."""
+    monkeypatch.setenv("GOOGLE_API_KEY", KEY)
+
+    def with_key(*words: object) -> subprocess.CompletedProcess[str]:
+        done = yoin(*words)
+        assert KEY not in done.stdout + done.stderr
+        return done
+
+    return with_key
 
 
 def captions_and_metric(rows: int = 120, seed: int = 0) -> pd.DataFrame:

@@ -10,7 +10,8 @@ import pytest
 
 import yoin
 from tests.captions.gemini_server import GeminiServer, caption
-from tests.e2e.test_captioners import KEY, ROWS, call, pictures  # noqa: F401 - a fixture
+from tests.e2e.conftest import KEY, Yoin
+from tests.e2e.test_captioners import ROWS, pictures  # noqa: F401 - a fixture
 from yoin import pipeline
 
 FORM = """
@@ -42,7 +43,7 @@ def filled(number: int) -> str:
 def test_a_form_is_filled_in_told_and_kept(
     pictures: Path,  # noqa: F811
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    call: Yoin,
 ) -> None:
     form = tmp_path / "form.toml"
     form.write_text(FORM)
@@ -54,7 +55,7 @@ def test_a_form_is_filled_in_told_and_kept(
         server.on(caption(f"```json\n{filled(7)}\n```"), media=images[7])
         command = ("run", pictures.name, "--image", "image", "--metric", "score", "--model", "tfidf", "--explain", "0",
                    "--captioner", f"gemini@{server.url}", "--out", "s", "--yes")  # fmt: skip
-        done = call(tmp_path, *command, "--attributes", form.name)
+        done = call(*command, "--attributes", form.name)
         assert done.returncode == 0, done.stderr
         assert len(server.asked) == ROWS + 1  # one was not as asked, and asked for once more
         sent = server.asked[0]
@@ -77,12 +78,10 @@ def test_a_form_is_filled_in_told_and_kept(
         ]  # fmt: skip
         assert {"red hue", "dark hue"} & set(study.drivers.query("q < 0.05")["concept"])
 
-        again = call(tmp_path, *command, "--attributes", form.name)
+        again = call(*command, "--attributes", form.name)
         assert "nothing to do" in again.stdout
         assert len(server.asked) == ROWS + 1
 
-        monkeypatch.setenv("GOOGLE_API_KEY", KEY)
-        monkeypatch.chdir(tmp_path)
         # Told otherwise: other captions, the same columns, and no call.
         form.write_text(FORM.replace("{} hue", "{} tint"))
         pipeline.run_stage("s", "caption")

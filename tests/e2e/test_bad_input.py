@@ -114,9 +114,9 @@ def test_hostile_cells_are_text_everywhere(yoin: Yoin, tmp_path: Path) -> None:
         assert not line.startswith(("=", "+", "-", "@"))
 
 
-def test_help_and_doctor(yoin: Yoin) -> None:
-    assert yoin("--help").returncode == 0
-    assert yoin("run").returncode == 2
+def test_help_and_doctor(yoin: Yoin, own_process: Yoin) -> None:
+    assert own_process("--help").returncode == 0
+    assert own_process("run").returncode == 2
     assert yoin("nonsense").returncode == 2
     shown = yoin("doctor")
     assert shown.returncode == 0

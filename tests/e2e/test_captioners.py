@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +13,8 @@ from PIL import Image
 import yoin
 from tests.captions.answers import by_prompt, planted
 from tests.captions.gemini_server import GeminiServer, blocked, caption
-from tests.e2e.conftest import summary_of
+from tests.e2e.conftest import KEY, Yoin, summary_of
 
-KEY = "planted-k3y-that-nobody-may-see"
 ROWS = 40
 
 
@@ -36,23 +32,7 @@ def pictures(tmp_path: Path) -> Path:
     return path
 
 
-def call(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "GOOGLE_API_KEY": KEY}
-    done = subprocess.run(
-        [sys.executable, "-m", "yoin", *map(str, words)],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-    assert "Traceback" not in done.stdout + done.stderr
-    assert KEY not in done.stdout + done.stderr
-    return done
-
-
-def test_captions_that_cost_money(pictures: Path, tmp_path: Path) -> None:
+def test_captions_that_cost_money(pictures: Path, tmp_path: Path, call: Yoin, own_process: Yoin) -> None:
     with GeminiServer(keys=[KEY]) as server:
         for number in range(ROWS):
             content = (tmp_path / f"{number}.png").read_bytes()
@@ -61,32 +41,33 @@ def test_captions_that_cost_money(pictures: Path, tmp_path: Path) -> None:
         command = ("run", pictures.name, "--image", "image", "--metric", "score", "--model", "tfidf", "--explain", 0,
                    "--captioner", f"gemini@{server.url}", "--out", "s")  # fmt: skip
 
-        refused = call(tmp_path, *command)
+        refused = own_process(*command)
+        assert KEY not in refused.stdout + refused.stderr
         assert refused.returncode == 2
         assert "40 captions by gemini" in refused.stderr
         assert "agree with --yes" in refused.stderr
         assert not server.asked
 
-        done = call(tmp_path, *command, "--yes")
+        done = call(*command, "--yes")
         assert done.returncode == 0, done.stderr
         assert len(server.asked) == ROWS
-        again = call(tmp_path, *command)
+        again = call(*command)
         assert again.returncode == 0, again.stderr
         assert "nothing to do" in again.stdout
         # Another prompt asks anew; the first one's captions are still there, and cost nothing.
-        assert call(tmp_path, *command, "--prompt", "thumbnail", "--yes").returncode == 0
+        assert call(*command, "--prompt", "thumbnail", "--yes").returncode == 0
         assert len(server.asked) == 2 * ROWS
-        assert call(tmp_path, *command).returncode == 0
+        assert call(*command).returncode == 0
         assert len(server.asked) == 2 * ROWS
 
         # A new image: captioned as the others were, and a known one costs nothing.
         asked = len(server.asked)
         Image.new("RGB", (16, 16), (201, 99, 61)).save(tmp_path / "new.png")
         server.on(caption("A red square, calm and plain."), media=(tmp_path / "new.png").read_bytes())
-        assert call(tmp_path, "score", "s", "new.png").returncode == 2
+        assert call("score", "s", "new.png").returncode == 2
         assert len(server.asked) == asked
-        new = json.loads(call(tmp_path, "score", "s", "new.png", "--yes", "--json").stdout)
-        known = call(tmp_path, "score", "s", "2.png")
+        new = json.loads(call("score", "s", "new.png", "--yes", "--json").stdout)
+        known = call("score", "s", "2.png")
         assert len(server.asked) == asked + 1
     assert new["rows"][0]["caption"] == "A red square, calm and plain."
     assert new["rows"][0]["prediction"] == pytest.approx(7, abs=0.5)
@@ -107,78 +88,78 @@ def test_captions_that_cost_money(pictures: Path, tmp_path: Path) -> None:
     assert not [path.name for path in told if KEY.encode() in path.read_bytes()]
 
 
-def test_a_wrong_key_and_a_limit_stop_at_once(pictures: Path, tmp_path: Path) -> None:
+def test_a_wrong_key_and_a_limit_stop_at_once(pictures: Path, tmp_path: Path, call: Yoin) -> None:
     with GeminiServer(keys=["another key"]) as server:
         command = ("run", pictures.name, "--image", "image", "--metric", "score", "--model", "tfidf", "--yes",
                    "--captioner", f"gemini@{server.url}", "--out", "s")  # fmt: skip
-        limited = call(tmp_path, *command, "--max-cost", "0.0001")
+        limited = call(*command, "--max-cost", "0.0001")
         assert limited.returncode == 2
         assert "higher --max-cost" in limited.stderr
         assert not server.asked
-        wrong = call(tmp_path, *command)
+        wrong = call(*command)
         assert wrong.returncode == 2
         assert "key" in wrong.stderr
         assert len(server.asked) <= 8  # those in flight
 
 
 @pytest.mark.slow
-def test_captions_go_from_study_to_study(pictures: Path, tmp_path: Path) -> None:
+def test_captions_go_from_study_to_study(pictures: Path, tmp_path: Path, call: Yoin) -> None:
     run = ("run", pictures.name, "--image", "image", "--metric", "score", "--model", "tfidf", "--explain", 0)
     with GeminiServer(keys=[KEY]) as server:
         for number in range(ROWS):
             content = (tmp_path / f"{number}.png").read_bytes()
             server.on(caption(f"A {'red' if number % 2 else 'dark'} square, calm and plain."), media=content)
         asking = (*run, "--captioner", f"gemini@{server.url}", "--yes")
-        assert call(tmp_path, *asking, "--out", "first").returncode == 0
+        assert call(*asking, "--out", "first").returncode == 0
         assert len(server.asked) == ROWS
 
         # Through the ledger: the second study asks nothing.
-        assert "40 captions written" in call(tmp_path, "export", "first", "paid.parquet").stdout
+        assert "40 captions written" in call("export", "first", "paid.parquet").stdout
         others = ("--captions", "first/captions.parquet", "--limit", 30, "--out", "second")
-        assert call(tmp_path, *run, *others).returncode == 0
-        assert "40 captions taken over" in call(tmp_path, "import", "second", "paid.parquet").stdout
-        assert call(tmp_path, *asking, "--out", "second").returncode == 0
+        assert call(*run, *others).returncode == 0
+        assert "40 captions taken over" in call("import", "second", "paid.parquet").stdout
+        assert call(*asking, "--out", "second").returncode == 0
         assert len(server.asked) == ROWS
-    damaged = call(tmp_path, "import", "second", pictures.name)
+    damaged = call("import", "second", pictures.name)
     assert damaged.returncode == 2
     assert "cannot be read as Parquet" in damaged.stderr
 
     # As a file of captions: no captioner, and the same result.
-    brought = call(tmp_path, *run, "--captions", "first/captions.parquet", "--out", "third")
+    brought = call(*run, "--captions", "first/captions.parquet", "--out", "third")
     assert brought.returncode == 0, brought.stderr
     first, third = summary_of(tmp_path / "first"), summary_of(tmp_path / "third")
     assert third["captions"]["captioner"] == "given"
     assert third["captions"]["calls"] == 0
     assert third["signal"] == first["signal"]
-    nearly = call(tmp_path, *run, "--captions", "first/caption.parquet", "--out", "third")
+    nearly = call(*run, "--captions", "first/caption.parquet", "--out", "third")
     assert nearly.returncode == 2
     assert "captions.parquet" in nearly.stderr
 
 
 @pytest.mark.slow
-def test_prompts_are_compared_and_the_best_one_goes_on_without_the_rows_that_chose(tmp_path: Path) -> None:
+def test_prompts_are_compared_and_the_best_one_goes_on_without_the_rows_that_chose(tmp_path: Path, call: Yoin) -> None:
     table, telling, idle = planted(tmp_path, 90)
     words = {"what draws the eye": telling, "": idle}  # the first stands in the prompt for advertising alone
     with GeminiServer(keys=[KEY]) as server:
         server.on(by_prompt({word: seen.__getitem__ for word, seen in words.items()}))
         run = ("run", table.name, "--image", "image", "--metric", "score", "--model", "tfidf", "--explain", 0,
                "--captioner", f"gemini@{server.url}", "--out", "s")  # fmt: skip
-        assert call(tmp_path, *run).returncode == 2  # not agreed to; the images are there now
+        assert call(*run).returncode == 2  # not agreed to; the images are there now
         compare = ("prompts", "compare", "s", "real-estate", "advertising", "--sample", 40)
-        refused = call(tmp_path, *compare)
+        refused = call(*compare)
         assert refused.returncode == 2
         assert "120 captions by gemini" in refused.stderr
         assert not server.calls
-        done = call(tmp_path, *compare, "--yes")
+        done = call(*compare, "--yes")
         assert done.returncode == 0, done.stderr
         assert len(server.calls) == 120
         assert "advertising is ahead on the 40 rows that choose" in done.stdout
         assert "--prompt advertising" in done.stdout
-        again = json.loads(call(tmp_path, *compare[:1], *compare[2:], "--json").stdout)
+        again = json.loads(call(*compare[:1], *compare[2:], "--json").stdout)
         assert again["ranked"][0]["prompt"] == "advertising"
         assert again["r2_low"] > 0
 
-        went_on = call(tmp_path, *run, "--prompt", "advertising", "--repeat", 2, "--repeat-sample", 5, "--yes")
+        went_on = call(*run, "--prompt", "advertising", "--repeat", 2, "--repeat-sample", 5, "--yes")
         assert went_on.returncode == 0, went_on.stderr
         assert len(server.calls) == 120 + 10 + 5  # the rows neither side had drawn, and the repeats
     summary = summary_of(tmp_path / "s")

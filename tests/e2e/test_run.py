@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import socket
@@ -50,9 +49,11 @@ def test_explained_rows_are_saved(finished: yoin_package.Study, tmp_path: Path) 
     assert not (tmp_path / "other.png").exists()
 
 
-def test_a_run_leaves_every_artefact_and_they_agree(yoin: Yoin, table: Path, tmp_path: Path) -> None:
-    done = yoin("run", table.name, *QUICK, "--features", "year")
+def test_a_run_leaves_every_artefact_and_they_agree(own_process: Yoin, table: Path, tmp_path: Path) -> None:
+    done = own_process("run", table.name, *QUICK, "--features", "year", "--json")
     assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == summary_of(tmp_path / "scores.yoin")
     study = tmp_path / "scores.yoin"
     captions = pd.read_parquet(study / "captions.parquet")
     predictions = pd.read_parquet(study / "predictions.parquet")
@@ -185,10 +186,12 @@ def test_json_is_the_summary(yoin: Yoin, table: Path, tmp_path: Path) -> None:
 
 def test_killed_at_any_moment_a_run_goes_on(yoin: Yoin, table: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "yoin", "run", table.name, *map(str, QUICK)]
-    for seconds in (0.5, 1.5, 2.5):
+    for reached in ("study.json", "captions.parquet", "explanations.parquet"):
         with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
-            time.sleep(seconds)
-            os.kill(run.pid, signal.SIGKILL)
+            while not (tmp_path / "scores.yoin" / reached).exists():
+                assert run.poll() is None
+                time.sleep(0.01)
+            run.kill()
         for artefact in (tmp_path / "scores.yoin").glob("*.parquet"):
             pd.read_parquet(artefact)  # never half a file
     done = yoin("run", table.name, *QUICK)
