@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -133,7 +133,7 @@ def render(
     )
     lines, scale = _driver_lines(table, {test.concept: test for test in summary.tests})
     style, script = _asset("style.css"), _asset("script.js")
-    environment = _environment(summary.reasons)
+    environment = _environment(tuple(summary.reasons.items()))
     return environment.get_template("report.html.j2").render(
         s=summary,
         title=options.title or summary.title,
@@ -261,7 +261,8 @@ def _policy(style: str, script: str) -> str:
     )
 
 
-def _environment(reasons: Mapping[str, str]) -> Environment:
+@lru_cache(maxsize=1)  # its templates are compiled once, however many reports are written
+def _environment(reasons: tuple[tuple[str, str], ...]) -> Environment:
     environment = Environment(
         loader=FunctionLoader(_asset),
         autoescape=True,
@@ -279,7 +280,7 @@ def _environment(reasons: Mapping[str, str]) -> Environment:
         points=words.points,
         duration=words.duration,
         size=words.size,
-        in_words=partial(words.code_in_words, sentences=reasons),
+        in_words=partial(words.code_in_words, sentences=dict(reasons)),
     )
     return environment
 

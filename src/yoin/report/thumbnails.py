@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from PIL import Image, features
 
 from yoin.images import ImageError, open_rgb
 
 BUDGET = 10_000_000  # bytes of all data URLs together
+_Job: TypeAlias = tuple[Path, int, int, int]  # a file, the longest side, the quality, the most pixels that are decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +76,13 @@ def make_thumbnails(
     known = set(wanted_large)
     wanted_small = [media_id for media_id in dict.fromkeys(small) if media_id in images and media_id not in known]
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        setting = _choose(pool, images, wanted_large, wanted_small, budget, max_pixels)
+        setting, drawn = _choose(pool, images, wanted_large, wanted_small, budget, max_pixels)
         jobs = [(images[media_id], setting.large, setting.large_quality, max_pixels) for media_id in wanted_large]
         jobs += [(images[media_id], setting.small, setting.small_quality, max_pixels) for media_id in wanted_small]
         urls: dict[str, str] = {}
         spent = left_out = unreadable = 0
-        for media_id, url in zip([*wanted_large, *wanted_small], pool.map(_draw, jobs), strict=True):
+        made = pool.map(lambda job: drawn[job] if job in drawn else _draw(job), jobs)
+        for media_id, url in zip([*wanted_large, *wanted_small], made, strict=True):
             if url is None:
                 unreadable += 1
             elif spent + len(url) > budget:
@@ -115,25 +118,31 @@ def _choose(
     small: Sequence[str],
     budget: int,
     max_pixels: int,
-) -> Setting:
-    """The best setting that fits the budget by the mean size of a sample of each kind, with 5% to spare."""
+) -> tuple[Setting, dict[_Job, str | None]]:
+    """The best setting that fits the budget by the mean size of a sample of each kind, with 5% to spare.
+
+    And what was drawn of the samples with it.
+    """
     samples = [[images[media_id] for media_id in _sample(ids)] for ids in (large, small)]
     for setting in SETTINGS[:-1]:
         sides = ((setting.large, setting.large_quality), (setting.small, setting.small_quality))
-        estimate = 0.0
+        estimate, drawn = 0.0, dict[_Job, str | None]()
         for ids, sample, (side, quality) in zip((large, small), samples, sides, strict=True):
-            sizes = [len(url) for url in pool.map(_draw, [(path, side, quality, max_pixels) for path in sample]) if url]
+            jobs = [(path, side, quality, max_pixels) for path in sample]
+            urls = list(pool.map(_draw, jobs))
+            drawn.update(zip(jobs, urls, strict=True))
+            sizes = [len(url) for url in urls if url]
             estimate += len(ids) * sum(sizes) / len(sizes) if sizes else 0.0
         if 1.05 * estimate <= budget:
-            return setting
-    return SETTINGS[-1]
+            return setting, drawn
+    return SETTINGS[-1], {}
 
 
 def _sample(ids: Sequence[str], count: int = 40) -> Sequence[str]:
     return ids if len(ids) <= count else [ids[place * len(ids) // count] for place in range(count)]
 
 
-def _draw(job: tuple[Path, int, int, int]) -> str | None:
+def _draw(job: _Job) -> str | None:
     """One data URL, or ``None`` where the file cannot be read."""
     path, side, quality, max_pixels = job
     try:
