@@ -22,6 +22,17 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Of parallel workers, deal each whole files, in order: what the tests of a file share is then made once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    if config.getoption("dist") != "load":
+        return None
+    config.option.loadscopereorder = False  # many tests do not make a long file
+    return LoadFileScheduling(config, log)
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder with the real data sets; tests that need it are skipped where it is not there."""
