@@ -106,7 +106,7 @@ def follow_recipe(
     tokenizer, width, body = read_encoder(find_encoder(model), TOKENS)
     started = time.perf_counter()
     text = pad(list(captions), tokenizer, width, mask=chosen.recipe_mask)
-    wanted = torch.from_numpy(metric).float()
+    wanted = torch.tensor(metric, dtype=torch.float32)
     epochs: list[RecipeEpoch] = []
     predicted: list[np.ndarray] = []
 
