@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# The same examples in every run; a longer search is for a developer: --hypothesis-profile=default.
-settings.register_profile("seeded", derandomize=True, deadline=None)
+# The same examples in every run, and more of them where there is time: -m hypothesis --hypothesis-profile=thorough.
+# Ever new ones are for a developer: --hypothesis-profile=default.
+settings.register_profile("seeded", derandomize=True, deadline=None, max_examples=50)
+settings.register_profile("thorough", settings.get_profile("seeded"), max_examples=300)
 settings.load_profile("seeded")
 
 # Before any library reads them: no model hub is asked, and no tokenizer forks.

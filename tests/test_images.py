@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
@@ -132,7 +132,6 @@ def test_a_missing_file_is_an_os_error(tmp_path):
         open_rgb(tmp_path / "none.png", max_pixels=LIMIT)
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     st.sampled_from(sorted(GOOD)),
     st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=12),

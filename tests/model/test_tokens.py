@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("torch")
@@ -36,7 +36,6 @@ def tokenizer() -> PreTrainedTokenizerBase:
 
 
 @given(st.lists(texts, min_size=1, max_size=4), st.sampled_from([4, 9, 512]))
-@settings(max_examples=300, deadline=None)
 def test_ids_are_exactly_the_tokenizer_s(some: list[str], window: int) -> None:
     tokens = Tokens(tokenizer(), window)
     assert tokens.ids(some) == encoder.tokenize(tokenizer(), some, window)

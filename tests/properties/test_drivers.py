@@ -75,7 +75,7 @@ def test_clustered_lifts_agree_with_plain_matrices(seed, groups, weighted):
         np.testing.assert_allclose([got.error[0], got.df[0]], [error, df], rtol=1e-5)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=settings.default.max_examples // 4)  # each is two analyses
 @given(st.integers(0, 10**6), st.floats(0.01, 1000), st.floats(-1000, 1000))
 def test_effects_are_in_the_metrics_unit(seed, scale, shift):
     rng = np.random.default_rng(seed)
