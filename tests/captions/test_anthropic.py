@@ -17,19 +17,18 @@ from tests.captions.kept_keys import keyring_with
 from tests.captions.openai_server import Answer, drips, raw, resets
 from tests.captions.test_openai import everything_of, picture
 from yoin.captions import attributes, money, prompts
+from yoin.captions.anthropic import Anthropic
 from yoin.captions.base import Passing, Throttled
 from yoin.errors import MissingExtraError, UsageError
 from yoin.options import CaptionOptions, Spec
 from yoin.values import Caption, Medium
-
-pytest.importorskip("anthropic")
-from yoin.captions.anthropic import Anthropic
 
 KEY = "sk-ant-planted-0123456789abcdef"
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("anthropic")
     for name in ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_CUSTOM_HEADERS", "ANTHROPIC_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)

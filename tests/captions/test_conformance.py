@@ -80,6 +80,7 @@ def test_it_passes_inside_a_running_event_loop(medium: Medium) -> None:
     asyncio.run(notebook())
 
 
+@pytest.mark.slow
 def test_the_describer_passes(medium: Medium) -> None:
     if registry.missing("captioners", "describe") is not None:
         pytest.skip("the describer is not installed")

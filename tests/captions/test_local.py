@@ -4,7 +4,6 @@ import asyncio
 import gc
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -45,12 +44,10 @@ def blip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def settled(idefics3: Path, blip: Path) -> Iterator[None]:
+def settled(idefics3: Path, blip: Path) -> None:
     """What is loaded by now is not searched whenever a model is let go of: that took half the time of these tests."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def make(folder: Path | str, **options: object) -> Local:

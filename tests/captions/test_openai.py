@@ -29,12 +29,12 @@ from yoin.errors import MissingExtraError, UsageError
 from yoin.options import CaptionOptions, Spec
 from yoin.values import Caption, Medium
 
-pytest.importorskip("openai")
 KEY = "sk-planted-0123456789abcdef"
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openai")
     for name in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.delenv(name, raising=False)
 

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import (
-    BertTokenizerFast,
-    BlipConfig,
-    BlipForConditionalGeneration,
-    BlipProcessor,
-    Idefics3Config,
-    Idefics3ForConditionalGeneration,
-    Idefics3Processor,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-    ProcessorMixin,
-)
-from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
-from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 
 from yoin.encoder import quiet
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, ProcessorMixin
 
 WORDS = (
     "a the dark bright quiet red blue green small large poster woman man street sky sea tree lamp door face hand light "
@@ -37,6 +27,14 @@ TEMPLATE = (
 
 def idefics3(folder: Path, *, seed: int = 0, dtype: torch.dtype = torch.float32, ends_with: str = "</s>") -> Path:
     """A chat model of some 100,000 parameters; it stops at the word ``ends_with``."""
+    from transformers import (
+        Idefics3Config,
+        Idefics3ForConditionalGeneration,
+        Idefics3Processor,
+        PreTrainedTokenizerFast,
+    )
+    from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
+
     torch.manual_seed(seed)
     special = "<pad> <s> </s> <unk> <image> <fake_token_around_image> <global-img> <end_of_utterance>".split()
     places = [f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7)]
@@ -76,6 +74,9 @@ def idefics3(folder: Path, *, seed: int = 0, dtype: torch.dtype = torch.float32,
 
 def blip(folder: Path, *, seed: int = 0, ends_with: str = "[SEP]") -> Path:
     """A model without a chat template, of some 100,000 parameters."""
+    from transformers import BertTokenizerFast, BlipConfig, BlipForConditionalGeneration, BlipProcessor
+    from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
+
     torch.manual_seed(seed)
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", *WORDS]
     folder.mkdir(parents=True, exist_ok=True)

@@ -83,6 +83,7 @@ def test_words_are_many_dark_on_bright_or_bright_on_dark():
             assert strokes > 0.05
 
 
+@pytest.mark.slow
 def test_a_face_detector_finds_every_face_and_no_other(drawn):
     cv2 = pytest.importorskip("cv2", reason="the face detector is an optional part")
     cascade = cv2.CascadeClassifier(f"{cv2.data.haarcascades}haarcascade_frontalface_alt2.xml")

@@ -165,6 +165,7 @@ def test_the_error_counts_what_the_nuisances_get_wrong(kind: str, rows: int, set
     assert chance.mean() < 0.05 + 3 * chance.std() / np.sqrt(sets)
 
 
+@pytest.mark.slow  # the package alone takes two seconds to import
 def test_it_agrees_with_the_doubleml_package() -> None:
     """Its partially linear model, with plain learners, on three data sets: no further apart than its own splits."""
     doubleml = pytest.importorskip("doubleml")

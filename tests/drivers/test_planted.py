@@ -60,7 +60,7 @@ NOISE: dict[str, Callable[[np.random.Generator, np.ndarray], np.ndarray]] = {
 @pytest.mark.parametrize(
     ("noise", "n", "concepts", "sets"),
     [
-        ("skewed", 200, 15, 25),
+        ("skewed", 200, 15, 15),
         *(pytest.param(noise, 250, 20, 60, marks=pytest.mark.slow) for noise in NOISE),
         pytest.param("normal", 600, 60, 20, marks=pytest.mark.slow),
     ],
@@ -80,7 +80,7 @@ def test_no_false_driver_where_there_is_none(noise, n, concepts, sets, record):
 @pytest.mark.parametrize(
     ("noise", "weighted", "sets"),
     [
-        ("unequal variance", False, 20),
+        ("unequal variance", False, 10),
         *(pytest.param(noise, w, 40, marks=pytest.mark.slow) for noise in NOISE for w in (False, True)),
     ],
 )
@@ -106,7 +106,7 @@ def test_intervals_cover_planted_effects(noise, weighted, sets, record):
         assert 0.93 - slack <= share <= 0.97 + slack, (name, share)
 
 
-@pytest.mark.parametrize("sets", [20, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("sets", [10, pytest.param(100, marks=pytest.mark.slow)])
 def test_a_confounded_concept_is_not_sold_as_a_driver(sets, record):
     rng = np.random.default_rng(3)
     raw = net = flagged = 0
@@ -127,7 +127,7 @@ def test_a_confounded_concept_is_not_sold_as_a_driver(sets, record):
 
 
 @pytest.mark.parametrize(
-    ("sizes", "sets"), [("unequal", 15), *(pytest.param(s, 60, marks=pytest.mark.slow) for s in ("equal", "unequal"))]
+    ("sizes", "sets"), [("unequal", 8), *(pytest.param(s, 60, marks=pytest.mark.slow) for s in ("equal", "unequal"))]
 )
 def test_a_concept_that_varies_between_groups(sizes, sets, record):
     rng = np.random.default_rng(4)

@@ -49,11 +49,9 @@ def test_explained_rows_are_saved(finished: yoin_package.Study, tmp_path: Path) 
     assert not (tmp_path / "other.png").exists()
 
 
-def test_a_run_leaves_every_artefact_and_they_agree(own_process: Yoin, table: Path, tmp_path: Path) -> None:
-    done = own_process("run", table.name, *QUICK, "--features", "year", "--json")
+def test_a_run_leaves_every_artefact_and_they_agree(yoin: Yoin, table: Path, tmp_path: Path) -> None:
+    done = yoin("run", table.name, *QUICK, "--features", "year")
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert json.loads(done.stdout) == summary_of(tmp_path / "scores.yoin")
     study = tmp_path / "scores.yoin"
     captions = pd.read_parquet(study / "captions.parquet")
     predictions = pd.read_parquet(study / "predictions.parquet")
@@ -178,12 +176,14 @@ def test_the_report_needs_neither_the_table_nor_a_model(yoin: Yoin, table: Path,
     assert (tmp_path / "s" / "report.html").read_bytes() == page
 
 
-def test_json_is_the_summary(yoin: Yoin, table: Path, tmp_path: Path) -> None:
-    done = yoin("run", table.name, *QUICK, "--json")
+@pytest.mark.parametrize("command", ["yoin", pytest.param("own_process", marks=pytest.mark.slow)])
+def test_json_is_the_summary(command: str, table: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    done = request.getfixturevalue(command)("run", table.name, *QUICK, "--json")
     assert json.loads(done.stdout) == summary_of(tmp_path / "scores.yoin")
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_a_run_goes_on(yoin: Yoin, table: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "yoin", "run", table.name, *map(str, QUICK)]
     for reached in ("study.json", "captions.parquet", "explanations.parquet"):

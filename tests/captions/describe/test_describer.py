@@ -56,39 +56,43 @@ def drawn(folder: Path, *colors: str) -> list[Path]:
     return files
 
 
-def test_images_are_described_and_a_lost_file_is_a_record(ledger: Ledger, tmp_path: Path) -> None:
-    files = drawn(tmp_path, "red", "navy", "green")
-    media = media_in(*files)
-    files[1].unlink()
-    made = caption(media, ledger=ledger, options=CaptionOptions(workers=1))
-    assert made.frame["status"].tolist() == ["ok", "failed", "ok"]
-    assert "warm palette" in made.frame["caption"][0]
-    assert made.frame["reason"][1].startswith("FileNotFoundError")
-    assert set(made.frame["model_version"]) == {VOCABULARY}
-    assert made.captioner == "describe"
-    again = caption(media_in(files[0], files[2]), ledger=ledger, options=CaptionOptions(workers=1))
-    assert again.calls == 0
-
-
-def test_a_video_is_described_by_its_frames_and_an_image_by_its_copy(ledger: Ledger, tmp_path: Path) -> None:
-    frames = drawn(tmp_path, "red", "maroon", "navy")
+def pictured_otherwise(folder: Path) -> Media:
+    """A video with its frames, an image with a smaller copy, and a video without frames."""
+    (folder / "otherwise").mkdir()
+    frames = drawn(folder / "otherwise", "red", "maroon", "navy")
     video = Medium(
-        media_id="v", path=tmp_path / "none.mp4", mime="video/mp4", width=182, height=268, bytes=1, seconds=9.0,
+        media_id="v", path=folder / "none.mp4", mime="video/mp4", width=182, height=268, bytes=1, seconds=9.0,
         frames=tuple(frames), poster=frames[0],
     )  # fmt: skip
     scaled = Medium(
-        media_id="s", path=tmp_path / "none.png", mime="image/png", width=1820, height=2680, bytes=1, copy=frames[2]
+        media_id="s", path=folder / "none.png", mime="image/png", width=1820, height=2680, bytes=1, copy=frames[2]
     )
     empty = replace(video, media_id="e", frames=())
     rows = pd.DataFrame({"media_id": ["v", "s", "e"], "reason": "", "detail": ""}, dtype="string")
-    media = Media(rows=rows.rename_axis("row_id"), items={"v": video, "s": scaled, "e": empty})
-    frame = caption(media, ledger=ledger, options=CaptionOptions(workers=1)).frame
-    assert frame["status"].tolist() == ["ok", "ok", "failed"]
-    assert frame["caption"][0].startswith("It is a short video of 9 seconds with several scenes.")
+    return Media(rows=rows.rename_axis("row_id"), items={"v": video, "s": scaled, "e": empty})
+
+
+def test_images_and_videos_are_described_and_a_lost_file_is_a_record(ledger: Ledger, tmp_path: Path) -> None:
+    files = drawn(tmp_path, "red", "navy", "green")
+    media, moving = media_in(*files), pictured_otherwise(tmp_path)
+    files[1].unlink()
+    rows = pd.concat([media.rows, moving.rows], ignore_index=True).rename_axis("row_id")
+    both = Media(rows=rows, items={**media.items, **moving.items})
+    made = caption(both, ledger=ledger, options=CaptionOptions(workers=1))
+    frame = made.frame
+    assert frame["status"].tolist() == ["ok", "failed", "ok", "ok", "ok", "failed"]
     assert "warm palette" in frame["caption"][0]
-    assert "cool palette" in frame["caption"][1]
-    assert "video" not in frame["caption"][1]
-    assert frame["reason"][2] == "the video has no frames"
+    assert frame["reason"][1].startswith("FileNotFoundError")
+    assert set(frame["model_version"]) == {VOCABULARY}
+    assert made.captioner == "describe"
+    again = caption(media_in(files[0], files[2]), ledger=ledger, options=CaptionOptions(workers=1))
+    assert again.calls == 0
+    # A video by its frames, and an image by its copy.
+    assert frame["caption"][3].startswith("It is a short video of 9 seconds with several scenes.")
+    assert "warm palette" in frame["caption"][3]
+    assert "cool palette" in frame["caption"][4]
+    assert "video" not in frame["caption"][4]
+    assert frame["reason"][5] == "the video has no frames"
 
 
 def test_it_is_registered_and_takes_no_model() -> None:

