@@ -24,8 +24,8 @@ pytestmark = [
 ]
 
 
-def test_the_demo_recovers_what_was_planted(yoin: Yoin, tmp_path: Path) -> None:
-    done = yoin("demo", "--json", "--quiet")
+def test_the_demo_recovers_what_was_planted(own_process: Yoin, tmp_path: Path) -> None:
+    done = own_process("demo", "--json", "--quiet")
     assert done.returncode == 0, done.stderr
     recovery = json.loads(done.stdout)
     outcomes = {fact["fact"]: fact["outcome"] for fact in recovery["facts"]}
@@ -45,7 +45,7 @@ def test_the_demo_recovers_what_was_planted(yoin: Yoin, tmp_path: Path) -> None:
     drivers = pd.read_csv(tmp_path / "demo.yoin" / "drivers.csv")
     assert drivers["importance"].sum() == pytest.approx(100)
 
-    again = yoin("demo")
+    again = own_process("demo")
     assert "nothing to do" in again.stdout
     assert "4 of 4 planted drivers were found" in again.stdout
 
@@ -77,9 +77,9 @@ def hostile_table(folder: Path) -> Path:
     return folder / "t.csv"
 
 
-def test_every_kind_of_image_is_read_or_counted_by_reason(yoin: Yoin, tmp_path: Path) -> None:
+def test_every_kind_of_image_is_read_or_counted_by_reason(own_process: Yoin, tmp_path: Path) -> None:
     table = hostile_table(tmp_path)
-    done = yoin("run", table.name, "--image", "image", "--metric", "score", "--model", "tfidf", "--explain", 5)
+    done = own_process("run", table.name, "--image", "image", "--metric", "score", "--model", "tfidf", "--explain", 5)
     assert done.returncode == 0, done.stderr
     summary = summary_of(tmp_path / "t.yoin")
     assert summary["rows"]["used"] == 36
@@ -89,7 +89,7 @@ def test_every_kind_of_image_is_read_or_counted_by_reason(yoin: Yoin, tmp_path: 
     assert summary["captions"]["missing"] == 8
 
 
-def test_killed_while_captioning_no_caption_is_made_twice(yoin: Yoin, tmp_path: Path) -> None:
+def test_killed_while_captioning_no_caption_is_made_twice(own_process: Yoin, tmp_path: Path) -> None:
     table = hostile_table(tmp_path)
     words = ["run", table.name, "--image", "image", "--metric", "score", "--model", "tfidf", "--explain", "0"]
     ledger = tmp_path / "t.yoin" / "ledger.db"
@@ -112,7 +112,7 @@ def test_killed_while_captioning_no_caption_is_made_twice(yoin: Yoin, tmp_path: 
         run.kill()
     before = dict(made())
     time.sleep(1.1)  # so that a caption made again would have another time
-    done = yoin(*words)
+    done = own_process(*words)
     assert done.returncode == 0, done.stderr
     after = dict(made())
     assert len(after) == 36
