@@ -16,7 +16,7 @@ SOURCE = Path(yoin.__file__).parent
 STAGES = {"table", "media", "captions", "model", "explanations", "drivers", "report"}
 SHARED = {
     "values", "errors", "options", "registry", "language", "features", "encoder", "hub", "images", "videos", "ledger",
-    "files", "loop", "amounts", "japanese",
+    "files", "loop", "amounts", "japanese", "workers",
 }  # fmt: skip
 JOINERS = {
     "pipeline",

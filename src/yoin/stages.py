@@ -66,7 +66,7 @@ STAGES = (
         reads=("table.parquet", "media.parquet"),
         makes=("captions.parquet", "attributes.parquet"),  # the second where attributes were asked for
         options=RunOptions.for_captions,
-        code=("captions", "ledger.py"),
+        code=("captions", "workers", "ledger.py"),
         work=work.caption,
         retry=lambda study: bool((study.captions["status"] == "failed").any()),
         outside=lambda study, options: [

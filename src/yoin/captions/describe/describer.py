@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from yoin import registry
 from yoin.captions.describe.sentences import VOCABULARY
-from yoin.captions.describe.workers import WorkerDiedError, WorkError, Workers, WorkerStartError
 from yoin.errors import UsageError
 from yoin.options import CaptionOptions, Spec
 from yoin.values import Caption, Medium
+from yoin.workers import WorkerDiedError, WorkError, Workers, WorkerStartError, cpus
 
 _TARGET = "yoin.captions.describe.observer:answer"
 _MOST_WORKERS = 8  # by default: each holds some 0.7 GB
@@ -42,7 +41,7 @@ class Describer:
         missing = registry.missing("captioners", self.name)
         if missing is not None:
             raise missing
-        self.concurrency = options.workers or min(_cpus(), _MOST_WORKERS)
+        self.concurrency = options.workers or min(cpus(), _MOST_WORKERS)
         self.settings: Mapping[str, str | int | float | bool] = {}
         self.provider = self.endpoint = ""
         self._threads = ThreadPoolExecutor(self.concurrency, thread_name_prefix="describe")
@@ -89,8 +88,3 @@ class Describer:
         """End the workers, those at work too."""
         self._workers.close()
         self._threads.shutdown(wait=True, cancel_futures=True)
-
-
-def _cpus() -> int:
-    """CPUs that this process may use: fewer than the machine has in a container or a job."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

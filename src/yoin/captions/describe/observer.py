@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +17,7 @@ from yoin.captions.describe.sentences import describe
 from yoin.captions.describe.text import TextFinder
 from yoin.images import open_rgb
 from yoin.videos import is_other_scene
+from yoin.workers.serve import Answer, Tell
 
 
 class Observer:
@@ -35,7 +36,7 @@ class Observer:
         )
 
 
-def answer() -> Callable[[Mapping[str, object]], dict[str, object]]:
+def answer() -> Answer:
     """Load the models; the function returned takes a request and gives ``caption``.
 
     A request has ``paths`` (an image, or a video's frames in the order of time), ``max_pixels`` of each, and
@@ -43,7 +44,7 @@ def answer() -> Callable[[Mapping[str, object]], dict[str, object]]:
     """
     observer = Observer()
 
-    def caption_of(request: Mapping[str, object]) -> dict[str, object]:
+    def caption_of(request: Mapping[str, object], tell: Tell) -> dict[str, object]:
         paths = [Path(str(path)) for path in cast(list[str], request["paths"])]
         max_pixels, seconds = int(str(request["max_pixels"])), float(str(request["seconds"]))
         if not seconds:

@@ -1,4 +1,4 @@
-"""The child's side of a worker process: one JSON line in, one JSON line out, until its input ends."""
+"""The child's side of a worker process: one JSON line in, an answer of one JSON line out, until its input ends."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
-Answer = Callable[[Mapping[str, object]], dict[str, object]]
+Tell = Callable[[object], None]
+"""Tells the parent how far a request is, in anything that JSON holds."""
+Answer = Callable[[Mapping[str, object], Tell], dict[str, object]]
 
 
 def serve(target: str) -> None:
@@ -34,9 +36,13 @@ def _serve(target: str, answers: TextIO) -> None:
         _say(answers, {"failure": reason_of(error)})
         return
     _say(answers, {"ready": True})
+
+    def tell(what: object) -> None:
+        _say(answers, {"told": what})
+
     for line in sys.stdin:
         try:
-            outcome = answer(json.loads(line))
+            outcome = answer(json.loads(line), tell)
         except Exception as error:  # noqa: BLE001 - one item's failure is its own record
             outcome = {"failure": reason_of(error)}
         _say(answers, outcome)

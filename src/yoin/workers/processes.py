@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 # Interrupts are the parent's business. sys.path is handed on because the parent may have changed its own.
@@ -21,7 +21,7 @@ import signal
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from yoin.captions.describe.serve import serve
+from yoin.workers.serve import serve
 serve(sys.argv[2])
 """
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -51,29 +51,32 @@ class Workers:
 
     Args:
         target: ``module:function``, called without arguments once in each process.
-        timeout: seconds a request may take before its worker is ended.
+        timeout: seconds a request may take before its worker is ended; None for no limit.
+        again: whether a request is tried once more, with a fresh worker, where a worker died on it.
     """
 
-    def __init__(self, target: str, *, timeout: float) -> None:
-        self._target, self._timeout = target, timeout
+    def __init__(self, target: str, *, timeout: float | None, again: bool = True) -> None:
+        self._target, self._timeout, self._again = target, timeout, again
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._closed = False
 
-    def ask(self, request: Mapping[str, object]) -> dict[str, object]:
-        """The answer to ``request``; where a worker dies on it, it is tried once more with a fresh one.
+    def ask(self, request: Mapping[str, object], hear: Callable[[object], None] | None = None) -> dict[str, object]:
+        """The answer to ``request``; ``hear`` is given what the target tells before, in the thread that asks.
 
         Raises:
             WorkError: the target raised for this request, or took too long.
-            WorkerDiedError: two workers died on it, or `close` was called.
+            WorkerDiedError: its worker died (with ``again``: two did), or `close` was called.
             WorkerStartError: the target could not be loaded.
         """
         try:
-            answer = self._ask_once(request, fresh=False)
+            answer = self._ask_once(request, hear, fresh=False)
         except WorkerDiedError as first:
+            if not self._again:
+                raise
             try:
-                answer = self._ask_once(request, fresh=True)
+                answer = self._ask_once(request, hear, fresh=True)
             except WorkerDiedError as second:
                 if first.loading and second.loading:  # the next request would fare no better
                     raise WorkerStartError(str(second)) from second
@@ -92,10 +95,12 @@ class Workers:
         for worker in idle:
             worker.end()
 
-    def _ask_once(self, request: Mapping[str, object], *, fresh: bool) -> dict[str, object]:
+    def _ask_once(
+        self, request: Mapping[str, object], hear: Callable[[object], None] | None, *, fresh: bool
+    ) -> dict[str, object]:
         worker = self._take(fresh=fresh)
         try:
-            answer = worker.exchange(request, self._timeout)
+            answer = worker.exchange(request, self._timeout, hear)
         except BaseException:
             with self._lock:
                 self._busy.discard(worker)
@@ -135,8 +140,10 @@ class _Worker:
             encoding="utf-8",
         )
 
-    def exchange(self, request: Mapping[str, object], timeout: float) -> dict[str, object]:
-        """Send the request, wait for the answer."""
+    def exchange(
+        self, request: Mapping[str, object], timeout: float | None, hear: Callable[[object], None] | None
+    ) -> dict[str, object]:
+        """Send the request, hear what is told, wait for the answer."""
         if not self._ready:
             with self._limit(_START_SECONDS):
                 started = self._read()
@@ -149,7 +156,10 @@ class _Worker:
                 if stdin is not None:
                     stdin.write(json.dumps(dict(request)) + "\n")
                     stdin.flush()
-                return self._read()
+                while "told" in (message := self._read()):
+                    if hear is not None:
+                        hear(message["told"])
+                return message
             except OSError as error:  # the pipe's other end is gone
                 raise self._death() from error
 
@@ -180,7 +190,10 @@ class _Worker:
         return WorkerDiedError(f"the worker process ended with code {code}", loading=not self._ready)
 
     @contextmanager
-    def _limit(self, seconds: float) -> Iterator[None]:
+    def _limit(self, seconds: float | None) -> Iterator[None]:
+        if seconds is None:
+            yield
+            return
         timer = threading.Timer(seconds, self._end_late)
         timer.daemon = True
         timer.start()
@@ -192,3 +205,8 @@ class _Worker:
     def _end_late(self) -> None:
         self._late = True
         self._process.kill()
+
+
+def cpus() -> int:
+    """CPUs that this process may use: fewer than the machine has in a container or a job."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

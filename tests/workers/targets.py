@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-Answer = Callable[[Mapping[str, object]], dict[str, object]]
+from yoin.workers.serve import Answer, Tell
 
 
 def scripted() -> Answer:
     """Do what the request says."""
     served = 0
 
-    def answer(request: Mapping[str, object]) -> dict[str, object]:
+    def answer(request: Mapping[str, object], tell: Tell) -> dict[str, object]:
         nonlocal served
         served += 1
         do = request.get("do")
@@ -30,6 +30,9 @@ def scripted() -> Answer:
             print("noise", flush=True)  # noqa: T201 - a library that prints
             os.write(1, b"more noise\n")
             sys.stderr.write("and more\n")
+        if do == "count":
+            for number in range(3):
+                tell([number, "ü"])
         if do == "hang":
             Path(str(request["marker"])).write_text(str(os.getpid()))
             time.sleep(600)

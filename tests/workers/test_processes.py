@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from yoin.captions.describe.workers import WorkerDiedError, WorkError, Workers, WorkerStartError
+from yoin.workers import WorkerDiedError, WorkError, Workers, WorkerStartError
 
-TARGETS = "tests.captions.describe.targets"
-ROOT = Path(__file__).parents[3]
+TARGETS = "tests.workers.targets"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -50,6 +50,13 @@ def test_what_libraries_print_does_not_mix_with_the_answers(workers: Workers) ->
     assert workers.ask({})["served"] == 2
 
 
+def test_what_is_told_is_heard_before_the_answer(workers: Workers) -> None:
+    heard: list[object] = []
+    assert workers.ask({"do": "count"}, heard.append)["served"] == 1
+    assert heard == [[0, "ü"], [1, "ü"], [2, "ü"]]
+    assert workers.ask({"do": "count"})["served"] == 2  # nobody listens
+
+
 def test_an_exception_is_that_requests_alone(workers: Workers) -> None:
     pid = workers.ask({})["pid"]
     with pytest.raises(WorkError, match=r"^ValueError: no such thing$"):
@@ -70,6 +77,14 @@ def test_a_request_that_kills_two_workers_is_given_up_and_the_rest_goes_on(worke
 
 def test_a_request_whose_worker_dies_is_tried_once_more(workers: Workers, tmp_path: Path) -> None:
     assert workers.ask({"do": "die once", "marker": str(tmp_path / "died")})["served"] == 1
+
+
+def test_a_request_may_be_tried_once_only(tmp_path: Path) -> None:
+    workers = Workers(f"{TARGETS}:scripted", timeout=None, again=False)
+    with pytest.raises(WorkerDiedError, match="code 9"):
+        workers.ask({"do": "die once", "marker": str(tmp_path / "died")})
+    assert workers.ask({"do": "die once", "marker": str(tmp_path / "died")})["served"] == 1
+    workers.close()
 
 
 def test_a_worker_killed_while_idle_costs_nothing(workers: Workers) -> None:
@@ -120,7 +135,7 @@ def test_workers_leave_when_their_parent_is_killed(tmp_path: Path) -> None:
     script.write_text(
         "import sys, time\n"
         f"sys.path.insert(0, {str(ROOT)!r})\n"
-        "from yoin.captions.describe.workers import Workers\n"
+        "from yoin.workers import Workers\n"
         f"print(Workers('{TARGETS}:scripted', timeout=60).ask({{}})['pid'], flush=True)\n"
         "time.sleep(600)\n"
     )
