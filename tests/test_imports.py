@@ -20,6 +20,7 @@ SHARED = {
 }  # fmt: skip
 JOINERS = {
     "pipeline",
+    "checks",
     "preview",
     "stages",
     "work",

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from yoin import loop
 from yoin.amounts import explained, percent
+from yoin.checks import check_installed
 from yoin.errors import NothingLeftError, UsageError
 from yoin.files import digest
 from yoin.options import CaptionOptions, CompareOptions, RunOptions
-from yoin.pipeline import StageProgress, check_installed, checked, resolve, silent
+from yoin.pipeline import StageProgress, checked, resolve, silent
 from yoin.rows import COMPARED, MIN_ROWS, comparisons, features_of, labels, spent, table_rows, weight_of
 from yoin.study import Study, locked
 from yoin.summarise import command

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yoin import loop, registry
+from yoin.checks import check_attributes, check_installed, require_table
 from yoin.errors import UsageError
 from yoin.options import CaptionOptions, Spec
-from yoin.pipeline import check_attributes, check_installed, require_table, resolve
+from yoin.pipeline import resolve
 from yoin.study import Study
 from yoin.values import Medium
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -12,11 +11,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import pydantic
 
-from yoin import registry
 from yoin.audit import checked_words
+from yoin.checks import check_attributes, check_installed, require_table
 from yoin.errors import UsageError, YoinError
 from yoin.files import digest, digest_code
-from yoin.options import Options, RunOptions, Spec
+from yoin.options import Options, RunOptions
 from yoin.own import checked_concepts, checked_labels
 from yoin.stages import STAGES, Stage
 from yoin.study import Study, locked
@@ -288,19 +287,6 @@ def _own(concepts: object = None, labels: object = None, **others: object) -> di
     return {name: path for name, path in given.items() if path is not None}
 
 
-def require_table(path: Path) -> None:
-    """Raise a `UsageError` that names the nearest file where there is no file at ``path``."""
-    if path.is_file():
-        return
-    names = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = difflib.get_close_matches(path.name, names, n=1)
-    raise UsageError(
-        f"there is no file {str(path)!r}",
-        stage="table",
-        remedy=f"did you mean {near[0]!r}?" if near else "check the path",
-    )
-
-
 def _advance(folder: Path, options: RunOptions, stages: Sequence[Stage], progress: StageProgress) -> Study:
     """Bring ``stages`` of the study in ``folder`` up to date, holding its lock."""
     check_installed(options)
@@ -319,43 +305,6 @@ def _advance(folder: Path, options: RunOptions, stages: Sequence[Stage], progres
             shutil.rmtree(folder)  # made just now, and nothing came of it
         raise
     return study
-
-
-def check_installed(options: RunOptions) -> None:
-    """Find out before any work whether the captioner and the model can run.
-
-    Raises:
-        UsageError: an unknown name.
-        MissingExtraError: a known one whose extra is not installed.
-    """
-    specs: list[tuple[registry.Kind, str]] = [("models", options.model)]
-    if not options.captioned:
-        specs.append(("captioners", options.captioner))
-    for kind, text in specs:
-        found = registry.missing(kind, Spec.parse(text).name)
-        if found:
-            raise found
-
-
-def check_attributes(options: RunOptions) -> None:
-    """Find out before any work whether attributes that are asked for are there, and can be filled in.
-
-    Raises:
-        UsageError: they are not, or cannot.
-    """
-    from yoin.captions import attributes
-
-    if options.attributes is None:
-        return
-    if options.captioned:
-        raise UsageError(
-            "captions that are there already have no attributes",
-            stage="options",
-            remedy="leave out --attributes, or the captions",
-        )
-    attributes.load(options.attributes, options.lang)
-    name = Spec.parse(options.captioner).name
-    attributes.require_taken(registry.load("captioners", name), name)
 
 
 def _bring_up_to_date(study: Study, stage: Stage, options: RunOptions, progress: Progress) -> bool:

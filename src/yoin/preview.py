@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yoin.checks import require_table
 from yoin.ledger import Ledger
-from yoin.pipeline import require_table, resolve
+from yoin.pipeline import resolve
 from yoin.values import Table
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from yoin.brief.score import score
+from yoin.checks import check_installed, require_table
 from yoin.errors import NothingLeftError, UsageError
 from yoin.options import ExplainOptions, RunOptions
-from yoin.pipeline import StageProgress, check_installed, require_table, silent
+from yoin.pipeline import StageProgress, silent
 from yoin.study import Study, locked
 from yoin.values import Captions, Media, Predict, Progress, QuickPredict
 from yoin.values import silent as no_progress
