@@ -12,7 +12,7 @@ SIGNATURES = {
     "run": (
         "table", "metric", "image", "caption", "captions", "features", "group", "weight", "audit", "audit_words",
         "concepts", "labels",
-        "captioner", "model", "metric_kind", "loss", "seeds", "layer_decay", "tune", "image_rung",
+        "captioner", "model", "metric_kind", "loss", "seeds", "layer_decay", "tune", "fit_workers", "image_rung",
         "track", "recipe", "recipe_fold", "recipe_half", "recipe_mask", "recipe_last_epoch",
         "explain", "budget", "tolerance", "mask", "interactions", "sanity", "limit", "seed", "out", "sheet",
         "allow_anywhere", "allow_private", "connections", "per_host", "timeout", "retries", "max_bytes",

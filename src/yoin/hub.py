@@ -74,6 +74,23 @@ def best_device() -> torch.device:
     return found or torch.device("cpu")
 
 
+def accelerators() -> list[str]:
+    """The names of all accelerators of the kind that `best_device` takes, such as ``cuda:0``; none without one."""
+    import torch
+
+    kind = best_device().type
+    return [] if kind == "cpu" else [f"{kind}:{number}" for number in range(torch.accelerator.device_count())]
+
+
+def use_device(name: str) -> None:
+    """Let `best_device` be the accelerator of this name from now on, in this process; ``cpu`` changes nothing."""
+    import torch
+
+    device = torch.device(name)
+    if device.index is not None:
+        torch.get_device_module(device).set_device(device.index)
+
+
 def has_bfloat16(device: torch.device) -> bool:
     """Whether ``device`` multiplies bfloat16 (a processor: AVX-512 BF16, AMX): elsewhere it is slower."""
     import torch

@@ -139,6 +139,7 @@ class ModelOptions(SeedOptions):
     seeds: int = option(1, "Average so many fine-tunings that differ by their seed.", ge=1, le=50)
     layer_decay: float = option(1.0, "How much slower each lower layer learns, as a factor.", gt=0, le=1)
     tune: int = option(0, "Try so many settings of the fine-tuning inside every fold.", "N", ge=0, le=1000)
+    fit_workers: int | None = option(None, "Folds fine-tuned side by side, at most.", "N", ge=1, stored=False)
     image_rung: str | None = option(None, "A vision encoder, to see what captions lose.", "hf:REPO|DIR")
 
 

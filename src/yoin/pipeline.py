@@ -57,6 +57,7 @@ def run(
     seeds: int = 1,
     layer_decay: float = 1.0,
     tune: int = 0,
+    fit_workers: int | None = None,
     image_rung: str | None = None,
     track: Literal["tensorboard", "mlflow", "trackio", "wandb"] | None = None,
     recipe: Literal["yoin", "article"] = "yoin",
@@ -132,6 +133,7 @@ def run(
         seeds: so many fine-tunings are averaged; the report shows their spread.
         layer_decay: each layer of the encoder learns so many times as fast as the one above it; 1 is all alike.
         tune: so many settings of the fine-tuning are tried inside every fold, and the best one is taken.
+        fit_workers: folds fine-tuned side by side, at most; by default what cores, memory and accelerators allow.
         image_rung: ``hf:FOLDER`` or ``hf:REPO``, a vision encoder for a rung that reads the images themselves.
         track: an experiment tracker that the fit's curves are logged for, in ``track`` of the study's folder.
         recipe: ``article`` trains one fold the article's way too, and compares it on the same rows.

@@ -209,7 +209,7 @@ class Rung:
     """One model of the ladder, judged out of fold.
 
     ``rmse`` in the metric's unit; ``r2`` with its 95% bootstrap interval; ``spearman`` in [-1, 1];
-    ``seconds`` spent fitting and predicting.
+    ``seconds`` spent fitting and predicting, summed over folds, also over those fitted side by side.
     """
 
     name: str

@@ -20,10 +20,12 @@ from yoin.features import FeatureEncoder
 from yoin.files import digest
 from yoin.model.base import Meter
 from yoin.model.kinds import WHY, check_kind, guess_kind
+from yoin.model.lanes import lanes_for
 from yoin.model.linear import remember
 from yoin.model.parts import Part, Parts
 from yoin.model.rungs import IMAGE, Rows, Rungs
 from yoin.model.shelf import FoldModel, Shelf
+from yoin.model.side_by_side import Job, fit_side_by_side
 from yoin.model.signal import PLUS, assess_signal, group_labels, r2_interval
 from yoin.options import FitOptions, Spec
 from yoin.values import HISTORY_COLUMNS, PREDICTION_COLUMNS, Fit, Progress, Rung, SeedScore, silent
@@ -86,8 +88,10 @@ def fit(
     history: list[dict[str, object]] = []
     by_seed = np.full((options.seeds, len(rows.metric)), np.nan)
     for number, name in enumerate(names):
+        share = rungs.share(name) / len(numbers)
+        ready = _fit_beside(Job(rows, folds, options, folder, parts.digest, number), name, parts, meter, share)
         for fold in numbers:
-            told = meter.part(rungs.share(name) / len(numbers), f"{name}, fold {fold + 1}")
+            told = meter.part(0 if fold in ready else share, f"{name}, fold {fold + 1}")
             part = parts.find(number, fold)
             if part is None:
                 started = time.perf_counter()
@@ -148,6 +152,20 @@ def predictors(folder: Path) -> dict[int, FoldModel]:
         raise StudyError(f"there are no fitted models in {folder}", stage="model", remedy="run: yoin fit") from error
     shelf = Shelf(registry.load("models", Spec.parse(about["model"]).name))
     return {fold: FoldModel(shelf, folder / f"fold-{fold}") for fold in about["folds"]}
+
+
+def _fit_beside(job: Job, name: str, parts: Parts, meter: Meter, share: float) -> set[int]:
+    """Fit what there is to gain from it in folds side by side; returns those, whose parts are then there."""
+    if name != job.options.model:
+        return set()
+    missing = [int(fold) for fold in np.unique(job.folds) if parts.find(job.number, fold) is None]
+    ready: set[int] = set()
+    while len(lanes := lanes_for(len(missing), job.options)) > 1:
+        # What would leave lanes empty is arranged anew: its folds get more threads each.
+        full = len(missing) if lanes[0].device != "cpu" else len(missing) // len(lanes) * len(lanes)
+        now, missing = missing[:full], missing[full:]
+        ready |= fit_side_by_side(job, now, lanes, meter.part(share * full, name)).keys()
+    return ready
 
 
 def _before(parts: Parts, names: list[str], fold: int, name: str) -> Part:

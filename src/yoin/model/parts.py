@@ -34,6 +34,7 @@ class Parts:
     """The finished parts of a fit in ``folder``; a folder with anything of other inputs than ``digest`` is emptied."""
 
     def __init__(self, folder: Path, digest: str) -> None:
+        self.digest = digest
         self._folder = folder / "parts"
         marker = self._folder / "inputs.json"
         if not marker.exists() or json.loads(marker.read_text("utf-8")) != digest:
