@@ -1,0 +1,99 @@
+"""The fine-tuned rung as a whole: its folds one after another against side by side, on the same rows and folds.
+
+    python benchmarks/folds.py [--rows 1500] [--folds 5] [--epochs 5] [--repeats 3] [--workers N] [--model minilm]
+
+Each climbs the ladder over captions and memorability of the shared data in a process of its own, one fold at a time
+(``--fit-workers 1``) and side by side (``--workers``, by default as many as Yoin chooses), in turns. Seconds by the
+clock and of CPU, those of the workers too, from the rung's first fold to the next rung; and how far predictions lie
+apart, in the metric's standard deviations.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+DATA = Path(os.environ.get("YOIN_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+def climb(asked: argparse.Namespace) -> dict[str, Any]:
+    """Seconds of the fine-tuned rung and its predictions, in this process."""
+    from yoin.model import fit
+    from yoin.model.lanes import lanes_for
+    from yoin.options import FitOptions
+
+    table = pd.read_csv(DATA / "videomem" / "videomem.csv")[: asked.rows]
+    workers = 1 if asked.contend == "one" else asked.workers
+    options = FitOptions(
+        model=asked.model, folds=asked.folds, max_epochs=asked.epochs, metric_kind="real", bootstrap=100,
+        permutations=19, fit_workers=workers,
+    )  # fmt: skip
+    clocks: dict[str, tuple[float, float]] = {}
+
+    def told(done: int, total: int, note: str) -> None:
+        for mark in (asked.model, "stacked"):
+            if note.startswith(mark):
+                clocks.setdefault(mark, (time.perf_counter(), sum(os.times()[:4])))
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = fit(
+            table["caption"].astype(str).tolist(), table["memorability"].to_numpy(float),
+            np.arange(len(table)) % asked.folds, row_ids=np.arange(len(table)), features=None, group=None,
+            weight=None, options=options, folder=Path(folder), progress=told,
+        )  # fmt: skip
+    wall, cpu = (last - first for first, last in zip(clocks[asked.model], clocks["stacked"], strict=True))
+    predicted = found.predictions.loc[found.predictions["model"] == asked.model, "prediction"]
+    return {"wall": wall, "cpu": cpu, "lanes": len(lanes_for(asked.folds, options)), "predicted": predicted.tolist()}
+
+
+def main() -> None:
+    """Contend in a child, or let both contend in turns and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1500)
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--model", default="minilm")
+    parser.add_argument("--contend", choices=("one", "beside"))
+    asked = parser.parse_args()
+    if asked.contend:
+        print(json.dumps(climb(asked)))
+        return
+    print(f"{asked.rows:,} rows, {asked.folds} folds, {asked.model}; {os.cpu_count()} cores, {platform.machine()}\n")
+    taken: dict[str, list[dict[str, Any]]] = {"one": [], "beside": []}
+    for _ in range(asked.repeats):
+        for name, runs in taken.items():
+            child = subprocess.run(
+                [sys.executable, __file__, *sys.argv[1:], "--contend", name], check=True, stdout=subprocess.PIPE
+            )
+            runs.append(json.loads(child.stdout.splitlines()[-1]))
+    print("| folds at once | seconds | CPU seconds |\n| --- | --- | --- |")
+    for runs in taken.values():
+        wall, cpu = (np.median([run[what] for run in runs]) for what in ("wall", "cpu"))
+        print(f"| {runs[0]['lanes']} | {wall:.1f} | {cpu:.1f} |")
+    pairs = list(zip(taken["one"], taken["beside"], strict=True))
+    for what in ("wall", "cpu"):
+        ratios = [one[what] / beside[what] for one, beside in pairs]
+        spread = f"{min(ratios):.2f} to {max(ratios):.2f}, n = {len(ratios)}"
+        print(f"- {what}: one after another / side by side {np.median(ratios):.2f} ({spread})")
+    sd = pd.read_csv(DATA / "videomem" / "videomem.csv")["memorability"][: asked.rows].std()
+    gap = np.subtract(pairs[0][0]["predicted"], pairs[0][1]["predicted"]) / sd
+    print(
+        f"- predictions apart by {np.sqrt(np.mean(gap**2)):.4f} sd (root mean square), {np.abs(gap).max():.4f} at most"
+    )
+
+
+if __name__ == "__main__":
+    main()
