@@ -41,7 +41,7 @@ def explain(
         predict: any function of n texts that returns n finite numbers, shape (n,).
         texts: what to explain; equal texts are explained once.
         budget: the most texts the model may be asked for to explain one text, at least 16; by default five for each
-            of its phrases, at least 64 and at most 240. More give smaller standard errors and more phrases refined
+            of its phrases, at least 80 and at most 240. More give smaller standard errors and more phrases refined
             into words.
         tolerance: stop asking for a text once the standard errors of its phrases are all below this share of
             their largest absolute value; 0 to spend the budget.

@@ -18,7 +18,6 @@ import numpy as np
 from yoin.explanations.game import Floats, Masks
 from yoin.explanations.surrogate import fit, plan
 
-_ENUMERATE_UP_TO = 5000
 _MAX_REDRAWS = 50
 _MOST_PLANNED = 200  # pairs; with more it matters less which
 _POOL = 6  # times as many pairs are there to choose from
@@ -114,20 +113,19 @@ def _shares(there: list[int], count: int) -> list[int]:
 def _draw_size(players: int, size: int, there: int, drawn: int, rng: np.random.Generator) -> Masks:
     """Different coalitions (drawn, players) of one size, no two of them complements."""
     halves = 2 * size == players  # of two complementary halves, the one with player 0 stands for both
-    if there <= _ENUMERATE_UP_TO:
+    if 2 * drawn > there:
         sets = [members for members in combinations(range(players), size) if not halves or members[0] == 0]
-        chosen = [sets[i] for i in rng.choice(there, size=drawn, replace=False)]
-    else:
-        seen: dict[tuple[int, ...], None] = {}
-        while len(seen) < drawn:
-            members = np.sort(rng.choice(players, size=size, replace=False))
-            if halves and members[0] != 0:
-                members = np.setdiff1d(np.arange(players), members)
-            seen[tuple(members.tolist())] = None
-        chosen = list(seen)
-    masks = np.zeros((drawn, players), dtype=np.bool_)
-    masks[np.arange(drawn)[:, None], np.array(chosen)] = True
-    return masks
+        masks = np.zeros((drawn, players), dtype=np.bool_)
+        masks[np.arange(drawn)[:, None], np.array(sets)[rng.choice(there, size=drawn, replace=False)]] = True
+        return masks
+    masks = np.empty((0, players), dtype=np.bool_)
+    while len(masks) < drawn:
+        more = rng.random((2 * drawn, players)).argsort(axis=1) < size
+        masks = np.concatenate([masks, ~more if halves else more])
+        if halves:
+            masks = np.where(masks[:, :1], masks, ~masks)
+        masks = masks[np.sort(np.unique(np.packbits(masks, axis=1), axis=0, return_index=True)[1])]
+    return masks[:drawn]
 
 
 def estimate(pairs: Pairs, values: Floats, complements: Floats, total: float) -> tuple[Floats, Floats]:

@@ -1,6 +1,6 @@
 """Which spans of a caption moved its prediction, and by how much, within a budget of model calls.
 
-Three quarters of the budget go to the phrases: exact where all their coalitions fit, else estimated from
+Four fifths of the budget go to the phrases: exact where all their coalitions fit, else estimated from
 sampled pairs. What is left goes to the phrases with the largest values, one after the other, whose words
 get Owen values: a word's Shapley value within its phrase, in the mean over coalitions of the other phrases. Captions
 of too many phrases are left to `nested`.
@@ -17,12 +17,12 @@ from yoin.explanations.exact import coalitions, context_weights, shapley_values
 from yoin.explanations.game import Floats, Masks, Plan
 from yoin.explanations.nested import CALLS_A_PART, MAX_PHRASES, MAX_TOP, refine, top
 from yoin.explanations.players import MAX_PHRASE_WORDS, Players, split
-from yoin.explanations.sampling import Pairs, draw_pairs, estimate
+from yoin.explanations.sampling import draw_pairs, estimate
 from yoin.explanations.table import Table
 
 MIN_BUDGET = 16
 CALLS_A_PHRASE = 5  # where no budget is given: as many make errors about the same for few phrases and for many
-_FEWEST_CALLS = 64  # likewise: a few phrases are then exact, and their words too
+_FEWEST_CALLS = 80  # likewise: up to six phrases are then exact
 _MAX_EXACT_PHRASES = 16
 _MAX_CONTEXT_PAIRS = 32
 _MIN_COMPARED_PAIRS = 4
@@ -69,15 +69,15 @@ class Cut:
 def cut(caption: str, budget: int | None) -> Cut:
     """``caption`` in players, with its ``budget``, by default five calls for each phrase that is played with.
 
-    The first level gets three quarters, or half where it is sentences: phrases too many are taken apart level by level.
+    The first level gets four fifths, or half where it is sentences: phrases too many are taken apart level by level.
     """
     players = split(caption)
     budget = budget or max(_FEWEST_CALLS, CALLS_A_PHRASE * min(len(players.phrases), MAX_PHRASES))
-    return Cut(players, budget, budget // 2 if _is_long(players, budget) else budget * 3 // 4)
+    return Cut(players, budget, budget // 2 if _is_long(players, budget) else budget * 4 // 5)
 
 
 def _is_long(players: Players, budget: int) -> bool:
-    return len(players.phrases) > min(MAX_PHRASES, budget * 3 // 4 // CALLS_A_PART)
+    return len(players.phrases) > min(MAX_PHRASES, budget * 4 // 5 // CALLS_A_PART)
 
 
 def attribute(caption: Cut, *, rng: np.random.Generator, tolerance: float = 0.0) -> Plan[Attribution]:
@@ -97,17 +97,15 @@ def attribute(caption: Cut, *, rng: np.random.Generator, tolerance: float = 0.0)
     long = _is_long(players, budget)
     ranges = top(players, min(MAX_TOP, share // CALLS_A_PART), 0) if long else players.phrases
     phrase_of = np.repeat(np.arange(len(ranges)), [last - first for first, last in ranges])
-    values, errors, seen, saved = yield from _phrase_values(table, phrase_of, ends, share, rng, tolerance)
+    values, errors, saved = yield from _phrase_values(table, phrase_of, ends, share, rng, tolerance)
     base, prediction = table.values(ends).tolist()
     if long:
         parts = yield from refine(players, table, values, errors, ranges, budget - saved, rng)
         spans = {first: players.span(first, last) for first, last in sorted(parts)}
         return _attribution(players, spans, {part[0]: parts[part] for part in sorted(parts)}, base, prediction)
 
-    refinements = _choose(table, players, phrase_of, values, seen, budget - saved, rng)
+    refinements = _choose(table, players, phrase_of, values, _all_fit(len(players.phrases), share), budget - saved, rng)
     yield from table.ask()
-    if seen is not None:
-        values, errors = _phrase_estimate(table, phrase_of, ends, _with_phrase(seen, refinements))
 
     spans = {}  # by first word
     span_values: dict[int, tuple[float, float]] = {}
@@ -144,53 +142,32 @@ def _all_fit(phrases: int, share: int) -> bool:
 
 def _phrase_values(
     table: Table, phrase_of: np.ndarray, ends: Masks, share: int, rng: np.random.Generator, tolerance: float
-) -> Generator[Masks, Floats, tuple[Floats, Floats, Masks | None, int]]:
-    """Shapley values (k,) of the phrases and their standard errors (k,), from what, and calls saved of ``share``.
-
-    The third is the coalitions (m, k) of phrases that were asked for with their complements, None where all are known
-    and the values exact.
-    """
+) -> Generator[Masks, Floats, tuple[Floats, Floats, int]]:
+    """Shapley values (k,) of the phrases and their standard errors (k,), 0 where exact; calls saved of ``share``."""
     phrases = int(phrase_of[-1]) + 1
     if _all_fit(phrases, share):
         masks = coalitions(phrases)[:, phrase_of]
         table.waiting |= table.unknown(masks)
         yield from table.ask()
-        return shapley_values(table.values(masks)), np.zeros(phrases), None, 0
+        return shapley_values(table.values(masks)), np.zeros(phrases), 0
     pairs = draw_pairs(phrases, min((share - 2) // 2, 2 ** (phrases - 1) - 1), rng)
+    masks = pairs.coalitions[:, phrase_of]
     table.waiting |= table.unknown(ends)
     for part in _PARTS if tolerance else _PARTS[-1:]:
-        seen = pairs.first(part).coalitions
-        masks = seen[:, phrase_of]
-        table.waiting |= table.unknown(np.concatenate([masks, ~masks]))
+        some = pairs.first(part)
+        seen = masks[: len(some.coalitions)]
+        table.waiting |= table.unknown(np.concatenate([seen, ~seen]))
         yield from table.ask()
-        values, errors = _phrase_estimate(table, phrase_of, ends, seen)
+        base, prediction = table.values(ends)
+        values, errors = estimate(some, table.values(seen), table.values(~seen), float(prediction - base))
         determined = len(seen) >= _SURE_PAIRS * phrases
         if determined and errors.max() <= tolerance * np.abs(values).max():
             break
-    return values, errors, seen, 2 * (len(pairs.coalitions) - len(seen))
-
-
-def _phrase_estimate(table: Table, phrase_of: np.ndarray, ends: Masks, seen: Masks) -> tuple[Floats, Floats]:
-    """Shapley values (k,) of the phrases and their errors (k,) from the ``seen`` coalitions (m, k) and complements."""
-    masks = seen[:, phrase_of]
-    base, prediction = table.values(ends)
-    return estimate(Pairs.of(seen), table.values(masks), table.values(~masks), float(prediction - base))
-
-
-def _with_phrase(seen: Masks, refinements: Sequence[_Refinement]) -> Masks:
-    """The coalitions ``seen`` and, each once, those of refined phrases with their contexts.
-
-    Of a context and what it leaves of the others each is known without the phrase and with it: that is two pairs.
-    """
-    more = [np.insert(np.array(one.contexts), one.phrase, True, axis=1) for one in refinements]
-    every = np.concatenate([seen, *more])
-    first = np.where(every[:, :1], ~every, every)  # of a pair the one without the first phrase stands for both
-    kept = np.sort(np.unique(first, axis=0, return_index=True)[1])
-    return every[kept[first[kept].any(axis=1)]]  # without the pair of nothing and all
+    return values, errors, 2 * (len(masks) - len(seen))
 
 
 def _choose(
-    table: Table, players: Players, phrase_of: np.ndarray, values: Floats, seen: Masks | None, budget: int,
+    table: Table, players: Players, phrase_of: np.ndarray, values: Floats, exact: bool, budget: int,
     rng: np.random.Generator,
 ) -> list[_Refinement]:  # fmt: skip
     """Which phrases to refine, in which contexts; the sets of words this needs wait in ``table``.
@@ -200,7 +177,7 @@ def _choose(
     """
     order = [int(number) for number in np.argsort(-np.abs(values), kind="stable")]
     order = [number for number in order if _refinable(*players.phrases[number])]
-    others, exact = len(players.phrases) - 1, seen is None
+    others = len(players.phrases) - 1
     costs = {n: 2**others * (2 ** (players.phrases[n][1] - players.phrases[n][0]) - 2) for n in order}
     left = budget - table.size
     all_fit = exact and sum(costs.values()) <= left
@@ -214,47 +191,32 @@ def _choose(
             sampled.append(number)
     for _ in range(_MAX_CONTEXT_PAIRS):
         # Whether a pair fits is settled before it is drawn: else only contexts seen before would be let in last.
-        sampled = [number for number in sampled if table.size + _pair_cost(players, number, exact) <= budget]
+        sampled = [number for number in sampled if table.size + _pair_cost(players, number) <= budget]
         for number in sampled:
-            if table.size + _pair_cost(players, number, exact) <= budget:
-                refinement = chosen.setdefault(number, _Refinement(number, [], exact=False))
-                pair = _context_pair(refinement, others, seen, rng)
+            if table.size + _pair_cost(players, number) <= budget:
+                pair = _context_pair(others, rng)
                 table.waiting |= table.unknown(_around(players, phrase_of, number, pair))
-                refinement.contexts.extend(pair)
+                chosen.setdefault(number, _Refinement(number, [], exact=False)).contexts.extend(pair)
     return list(chosen.values())
 
 
-def _pair_cost(players: Players, phrase: int, exact: bool) -> int:
-    """The most new sets of words a pair of contexts takes; those without and with the phrase may be known."""
+def _pair_cost(players: Players, phrase: int) -> int:
+    """The most new sets of words that a pair of contexts takes."""
     first, last = players.phrases[phrase]
-    return int(2 * (2 ** (last - first) - 1 - exact))
+    return int(2 * (2 ** (last - first) - 2))
 
 
-def _context_pair(refinement: _Refinement, others: int, seen: Masks | None, rng: np.random.Generator) -> Masks:
-    """A coalition of ``others`` phrases drawn with its Shapley weight (every size as likely), and its complement.
-
-    Where coalitions were ``seen`` with their complements it is the one among those, new here, of the nearest size:
-    then it is known what one of the two is worth without the phrase, and the other with it.
-    """
-    size = int(rng.integers(others + 1))
-    used = {context.tobytes() for context in refinement.contexts}
-    if seen is not None:
-        without = np.delete(np.where(seen[:, [refinement.phrase]], ~seen, seen), refinement.phrase, axis=1)
-        new = [number for number, context in enumerate(without) if context.tobytes() not in used]
-        if new:
-            sizes = without[new].sum(axis=1)
-            gaps = np.minimum(np.abs(sizes - size), np.abs(others - sizes - size))
-            context = without[new[rng.choice(np.flatnonzero(gaps == gaps.min()))]]
-            return np.stack([context, ~context])
+def _context_pair(others: int, rng: np.random.Generator) -> Masks:
+    """A coalition of ``others`` phrases drawn with its Shapley weight (every size as likely), and its complement."""
     context = np.zeros(others, dtype=np.bool_)
-    context[rng.choice(others, size=size, replace=False)] = True
+    context[rng.choice(others, size=int(rng.integers(others + 1)), replace=False)] = True
     return np.stack([context, ~context])
 
 
 def _around(players: Players, phrase_of: np.ndarray, phrase: int, contexts: Masks) -> Masks:
-    """Sets of kept words (contexts * 2**m, words): all subsets of the phrase's m words in each context."""
+    """Sets of kept words (contexts * (2**m - 2), words): some, but not all, of the phrase's m words in each context."""
     first, last = players.phrases[phrase]
-    inside = coalitions(last - first)
+    inside = coalitions(last - first)[1:-1]
     whole = np.insert(contexts, phrase, False, axis=1)[:, phrase_of]  # (contexts, words)
     masks = np.repeat(whole[:, None, :], len(inside), axis=1)
     masks[:, :, first:last] = inside
@@ -274,7 +236,8 @@ def _word_values(
     """
     contexts = np.array(refinement.contexts, dtype=np.bool_)
     masks = _around(players, phrase_of, refinement.phrase, contexts).reshape(len(contexts), -1, len(phrase_of))
-    within = shapley_values(table.values(masks))  # (contexts, m)
+    # By how much two words' values differ does not hang on what all words of the phrase are worth, nor none: 0 here.
+    within = shapley_values(np.pad(table.values(masks), ((0, 0), (1, 1))))  # (contexts, m)
     count = within.shape[1]
     differences = within - within.mean(axis=1, keepdims=True)
     if refinement.exact:
