@@ -24,13 +24,13 @@ import json
 import os
 import platform
 import resource
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from contest import let, print_ratios
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -129,15 +129,6 @@ def contend(asked: argparse.Namespace) -> dict[str, float]:
     return (train_ours if asked.contend == "ours" else judge_recipe)(captions, metric, asked.epochs)
 
 
-def let(name: str) -> dict[str, float]:
-    """What a contender tells, from a process of its own."""
-    child = subprocess.run(
-        [sys.executable, __file__, *sys.argv[1:], "--contend", name], check=True, stdout=subprocess.PIPE
-    )
-    told: dict[str, float] = json.loads(child.stdout.splitlines()[-1])
-    return told
-
-
 def main() -> None:
     """Contend in a child, or let both contend in turns and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -163,9 +154,7 @@ def main() -> None:
         wall, cpu, peak = (np.median([run[what] for run in runs]) for what in ("wall", "cpu", "peak"))
         print(f"| {name} | {wall:.1f} | {cpu:.1f} | {peak:.0f} | {errors[name]:.4f} |")
     for what in ("wall", "cpu", "peak"):
-        ratios = [theirs[what] / ours[what] for ours, theirs in zip(taken["ours"], taken["recipe"], strict=True)]
-        spread = f"{min(ratios):.2f} to {max(ratios):.2f}, n = {len(ratios)}"
-        print(f"- {what}: recipe / ours {np.median(ratios):.2f} ({spread})")
+        print_ratios(what, "recipe / ours", taken["recipe"], taken["ours"])
 
 
 if __name__ == "__main__":

@@ -14,8 +14,6 @@ import argparse
 import json
 import os
 import platform
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +21,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from contest import let, print_ratios
 
 DATA = Path(os.environ.get("YOIN_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -75,21 +75,15 @@ def main() -> None:
     taken: dict[str, list[dict[str, Any]]] = {"one": [], "beside": []}
     for _ in range(asked.repeats):
         for name, runs in taken.items():
-            child = subprocess.run(
-                [sys.executable, __file__, *sys.argv[1:], "--contend", name], check=True, stdout=subprocess.PIPE
-            )
-            runs.append(json.loads(child.stdout.splitlines()[-1]))
+            runs.append(let(name))
     print("| folds at once | seconds | CPU seconds |\n| --- | --- | --- |")
     for runs in taken.values():
         wall, cpu = (np.median([run[what] for run in runs]) for what in ("wall", "cpu"))
         print(f"| {runs[0]['lanes']} | {wall:.1f} | {cpu:.1f} |")
-    pairs = list(zip(taken["one"], taken["beside"], strict=True))
     for what in ("wall", "cpu"):
-        ratios = [one[what] / beside[what] for one, beside in pairs]
-        spread = f"{min(ratios):.2f} to {max(ratios):.2f}, n = {len(ratios)}"
-        print(f"- {what}: one after another / side by side {np.median(ratios):.2f} ({spread})")
+        print_ratios(what, "one after another / side by side", taken["one"], taken["beside"])
     sd = pd.read_csv(DATA / "videomem" / "videomem.csv")["memorability"][: asked.rows].std()
-    gap = np.subtract(pairs[0][0]["predicted"], pairs[0][1]["predicted"]) / sd
+    gap = np.subtract(taken["one"][0]["predicted"], taken["beside"][0]["predicted"]) / sd
     print(
         f"- predictions apart by {np.sqrt(np.mean(gap**2)):.4f} sd (root mean square), {np.abs(gap).max():.4f} at most"
     )

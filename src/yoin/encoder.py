@@ -122,20 +122,14 @@ def _embedded(texts: Sequence[str], layers: tuple[int, ...], progress: Progress)
         tokenizer, model = _loaded(folder)
     except ModuleNotFoundError as error:
         raise missing_extra(error, stage="encoder") from error
-    ids = tokenize(tokenizer, distinct, WINDOW)
 
-    def forward(batch: np.ndarray) -> torch.Tensor:
-        tokens, mask = padded([ids[row] for row in batch], tokenizer.pad_token_id)
+    def means(tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         states = model(input_ids=tokens, attention_mask=mask, output_hidden_states=True).hidden_states
-        means = [normalize(mean_over_tokens(states[layer], mask)) for layer in layers]  # of (batch, tokens, width)
-        return torch.cat(means, dim=1)
+        each = [normalize(mean_over_tokens(states[layer], mask)) for layer in layers]  # of (batch, tokens, width)
+        return torch.cat(each, dim=1)
 
-    rows = np.empty((len(distinct), width), dtype=np.float32)
-    done = 0
-    for batch, found in by_batch(forward, [len(item) for item in ids], torch.device("cpu")):
-        rows[batch] = found
-        done += len(batch)
-        progress(done, len(distinct), "")
+    ids = tokenize(tokenizer, distinct, WINDOW)
+    rows = by_padded_batch(means, ids, tokenizer.pad_token_id, torch.device("cpu"), progress)
     position = {text: row for row, text in enumerate(distinct)}
     return rows[[position[text] for text in texts]]
 
@@ -187,10 +181,42 @@ def batches(lengths: Sequence[int], tokens: int = TOKENS_A_BATCH) -> Iterator[np
         start += size
 
 
+def by_padded_batch(
+    network: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    ids: Sequence[Sequence[int]],
+    pad: int | None,
+    device: torch.device,
+    progress: Progress = silent,
+) -> np.ndarray:
+    """As `by_batch`, of a network of token ids and attention mask, (batch, tokens) each."""
+
+    def forward(batch: np.ndarray) -> torch.Tensor:
+        tokens, mask = padded([ids[row] for row in batch], pad)
+        return network(tokens.to(device), mask.to(device))
+
+    return by_batch(forward, [len(item) for item in ids], device, progress)
+
+
 def by_batch(
+    forward: Callable[[np.ndarray], torch.Tensor],
+    lengths: Sequence[int],
+    device: torch.device,
+    progress: Progress = silent,
+) -> np.ndarray:
+    """What ``forward`` makes, (batch, ...), of each of the `batches` of texts of these lengths in tokens: (n, ...)."""
+    found: list[np.ndarray] = []
+    order: list[np.ndarray] = []
+    for batch, made in _passed(forward, lengths, device):
+        order.append(batch)
+        found.append(made)
+        progress(sum(map(len, order)), len(lengths), "")
+    return np.concatenate(found)[np.argsort(np.concatenate(order))] if found else np.empty(0)
+
+
+def _passed(
     forward: Callable[[np.ndarray], torch.Tensor], lengths: Sequence[int], device: torch.device
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Each of the `batches` of texts of these lengths in tokens, with what ``forward`` makes of it, in order.
+    """Each batch with what ``forward`` makes of it.
 
     On a processor each thread passes a batch of its own: threads that share one wait for each other at every step of
     the network, and where another program takes a core's time, all of them wait for the last.

@@ -38,7 +38,7 @@ REST = (1e-9, 0.02, 0.05, 0.1, 0.2)
 _CHOICES = np.array(list(itertools.product(MEAN, CUBIC, REST)))
 _USUAL = (3.0, 0.1, 0.05)  # of mean, cubic part and rest: what captions mostly take
 _JITTER = 1e-10
-_FAR = 1e30
+_FAR = 1e30  # a variance that no data reach
 _CHOSEN_BY = 200  # of many pairs so many are enough to choose by
 _ADDITIVE = 1e-9  # of the spread: what is left where a game is additive but for rounding
 
@@ -145,9 +145,7 @@ class _Process:
         bordered = np.empty((len(_CHOICES), count + 1, count + 1))
         bordered[:, :count, :count] = self._covariances(_CHOICES)
         bordered[:, count, :count] = bordered[:, :count, count] = seen
-        bordered[:, count, count] = (
-            _FAR  # whatever it is: in this row of the triangle is then what the others make of seen
-        )
+        bordered[:, count, count] = _FAR  # so that this row of the triangle is what the others make of seen
         factors = np.linalg.cholesky(bordered)
         scales = np.square(factors[:, count, :count]).mean(axis=1)  # of the process, at its likeliest
         logs = np.log(np.diagonal(factors, axis1=1, axis2=2)[:, :count]).sum(axis=1)
@@ -158,9 +156,8 @@ class _Process:
         """The Shapley values (k,) given ``seen`` (n,), and their standard errors (k,)."""
         weights = np.append(1.0, parts[:2])
         told = np.column_stack([seen, np.tensordot(weights, self.projected, 1)])
-        told = solve_triangular(
-            np.linalg.cholesky(self._covariances(parts[None])[0]), told, lower=True, check_finite=False
-        )
+        factor = np.linalg.cholesky(self._covariances(parts[None])[0])
+        told = solve_triangular(factor, told, lower=True, check_finite=False)
         white, projected = told[:, 0], told[:, 1:]
         scale = float(white @ white) / len(seen)
         variances = np.maximum(weights @ self.spread - np.einsum("nk,nk->k", projected, projected), 0.0)

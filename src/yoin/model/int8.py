@@ -205,14 +205,11 @@ class Int8Network:
 
     def outputs(self, ids: Sequence[Sequence[int]]) -> np.ndarray:
         """What the network makes of each text's token ids: float64 (n,)."""
-        values = np.empty(len(ids))
 
         def forward(rows: np.ndarray) -> torch.Tensor:
             return self._forward([ids[row] for row in rows])
 
-        for rows, found in encoder.by_batch(forward, [len(item) for item in ids], _PROCESSOR):
-            values[rows] = found
-        return values
+        return encoder.by_batch(forward, [len(item) for item in ids], _PROCESSOR).astype(np.float64)
 
     def _forward(self, batch: Sequence[Sequence[int]]) -> torch.Tensor:
         """(texts,) of texts in order of their length."""

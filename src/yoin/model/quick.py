@@ -46,14 +46,5 @@ def halved(network: nn.Module, body: str) -> nn.Module:
 
 def outputs(network: nn.Module, ids: Sequence[Sequence[int]], pad: int | None) -> np.ndarray:
     """What ``network`` makes of each text's token ids: float64 (n,), in batches of about equally long texts."""
-    value = np.empty(len(ids))
     device = next(network.parameters()).device
-
-    def forward(batch: np.ndarray) -> torch.Tensor:
-        text, mask = encoder.padded([ids[row] for row in batch], pad)
-        found: torch.Tensor = network(text.to(device), mask.to(device))
-        return found
-
-    for batch, found in encoder.by_batch(forward, [len(item) for item in ids], device):
-        value[batch] = found
-    return value
+    return encoder.by_padded_batch(network, ids, pad, device).astype(np.float64)

@@ -132,7 +132,9 @@ class Training:
 
     def _centre(self, learned: np.ndarray) -> None:
         some = [self.ids[row] for row in learned[:CENTRE_ROWS]]
-        pooled = torch.from_numpy(pooled_outputs(self.network, some, self.pad))
+        network = self.network
+        found = encoder.by_padded_batch(network.pooled, some, self.pad, network.middle.device)
+        pooled = torch.from_numpy(found).double()
         self.network.middle.copy_(pooled.mean(dim=0))
         self.network.scale.copy_(1 / (pooled - self.network.middle).square().mean().sqrt().clamp(min=1e-6))
 
@@ -221,20 +223,6 @@ def _layers(body: PreTrainedModel) -> list[list[nn.Parameter]]:
 
 def _weights(network: nn.Module) -> dict[str, torch.Tensor]:
     return copy.deepcopy(network.state_dict())
-
-
-def pooled_outputs(network: Network, ids: list[list[int]], pad: int | None) -> np.ndarray:
-    """What the network's head sees of n tokenised texts: (n, width)."""
-    value = np.empty((len(ids), network.head.in_features))
-    device = network.middle.device
-
-    def forward(batch: np.ndarray) -> torch.Tensor:
-        tokens, mask = encoder.padded([ids[row] for row in batch], pad)
-        return network.pooled(tokens.to(device), mask.to(device))
-
-    for batch, found in encoder.by_batch(forward, [len(item) for item in ids], device):
-        value[batch] = found
-    return value
 
 
 def _half_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
