@@ -63,7 +63,9 @@ def test_padding_is_text_without_the_mask_and_nothing_with_it(tiny_bert: Path) -
 
     tokenizer, width, body = read_encoder(tiny_bert, 500)
     captions = ["warm cool", "dark bright face crowd"]
-    network = FirstToken(body, body.config.hidden_size).eval()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # the head is drawn; by chance padding could move a caption by nearly nothing
+        network = FirstToken(body, body.config.hidden_size).eval()
     alone = []
     for ids in encoder.tokenize(tokenizer, captions, width):
         with torch.inference_mode():
