@@ -135,8 +135,9 @@ class Training:
         network = self.network
         found = encoder.by_padded_batch(network.pooled, some, self.pad, network.middle.device)
         pooled = torch.from_numpy(found).double()
-        self.network.middle.copy_(pooled.mean(dim=0))
-        self.network.scale.copy_(1 / (pooled - self.network.middle).square().mean().sqrt().clamp(min=1e-6))
+        middle = pooled.mean(dim=0)
+        network.middle.copy_(middle)
+        network.scale.copy_(1 / (pooled - middle).square().mean().sqrt().clamp(min=1e-6))
 
     def _optimizer(self) -> torch.optim.AdamW:
         width = self.network.head.in_features
