@@ -33,7 +33,7 @@ WIDTH = 384
 LAYERS = 6
 DEPTHS = (2, 4, 6)
 WINDOW = 512  # tokens; longer texts are cut
-TOKENS_A_BATCH = 4096
+TOKENS_A_BATCH = 32768  # on an accelerator, which is handed each small piece of a batch's work in turn
 TOKENS_A_THREAD = 1024  # what a batch leaves between two layers then mostly fits into a core's cache
 
 
@@ -224,8 +224,13 @@ def _passed(
     import torch
 
     def told(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        with torch.inference_mode():
-            return batch, forward(batch).cpu().numpy()
+        try:
+            with torch.inference_mode():
+                return batch, forward(batch).cpu().numpy()
+        except torch.OutOfMemoryError:
+            if len(batch) == 1:
+                raise
+        return batch, np.concatenate([told(half)[1] for half in np.array_split(batch, 2)])
 
     if device.type != "cpu":
         yield from map(told, batches(lengths))
@@ -239,11 +244,11 @@ def _passed(
             torch.set_num_threads(threads)  # what the next threads start with
 
 
-def padded(ids: Sequence[Sequence[int]], pad: int | None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and attention mask as int64 tensors (batch, longest)."""
+def padded(ids: Sequence[Sequence[int]], pad: int | None, width: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and attention mask as int64 tensors (batch, longest), or with a larger ``width`` as wide as that."""
     import torch
 
-    tokens = torch.full((len(ids), max(map(len, ids))), pad or 0, dtype=torch.long)
+    tokens = torch.full((len(ids), max(width, *map(len, ids))), pad or 0, dtype=torch.long)
     mask = torch.zeros_like(tokens)
     for row, item in enumerate(ids):
         tokens[row, : len(item)] = torch.tensor(item, dtype=torch.long)

@@ -1,4 +1,4 @@
-"""Whatever runs on an accelerator keeps its tensors there: on the stand-in the numbers are the processor's to the bit."""
+"""What runs on an accelerator keeps its tensors there: on the stand-in the numbers are the processor's."""
 
 from __future__ import annotations
 

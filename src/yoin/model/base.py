@@ -81,6 +81,8 @@ class FineTuned(Protocol):
 
     history: tuple[Epoch, ...]
     """The rounds of the last fit, seed by seed."""
+    checkpoints: Path | None
+    """Where a fit keeps how far it is, and goes on from what it finds of the same fit; None: nowhere."""
 
     def predict_each(self, captions: list[str]) -> np.ndarray:
         """Predictions (seeds, n), whose mean `Regressor.predict` gives."""

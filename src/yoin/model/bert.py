@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Self
 
@@ -25,6 +26,7 @@ from yoin import encoder
 from yoin.errors import UsageError
 from yoin.hub import best_device, fetch_model
 from yoin.model.base import HeldOut, Meter, inner_split
+from yoin.model.checkpoints import Checkpoint
 from yoin.model.kinds import Scale, check_kind, guess_kind
 from yoin.model.quick import Outputs, outputs, quick_outputs, quick_ways
 from yoin.model.tokens import Tokens
@@ -65,6 +67,7 @@ class BertRegressor:
         self.notes: tuple[str, ...] = ()
         self.held_out: HeldOut | None = None
         self.history: tuple[Epoch, ...] = ()
+        self.checkpoints: Path | None = None
         self.options = options
         self._source = fetch_model(argument) if argument else encoder.model_path()
         if options.tune:
@@ -98,11 +101,14 @@ class BertRegressor:
         learned, held = inner_split(len(ids), group, self.options.seed)
         scale, pad = Scale.of(metric[learned], weights[learned], kind), tokenizer.pad_token_id
 
+        number = count()
+
         def train(options: FitOptions, seed: int, progress: Progress) -> Training:
             with _own_randomness():
                 network = Network(copy.deepcopy(body))
             network.to(best_device()).eval()  # eval throughout: no dropout, also while training
-            training = Training(network, ids, metric, weights, pad, scale, options, seed)
+            place = self.checkpoints / f"{next(number)}.safetensors" if self.checkpoints else None
+            training = Training(network, ids, metric, weights, pad, scale, options, seed, Checkpoint(place))
             training.run(learned, held, progress)
             if training.at_once < training.batch_size:
                 told = f"short of memory: {training.batch_size} captions at once went in parts of {training.at_once}"
@@ -201,7 +207,7 @@ class BertRegressor:
                 network.load_state_dict(load_file(folder / f"model-{number}.safetensors"))
                 members.append((network.to(best_device()).eval(), Scale(**scale)))
         model = cls.__new__(cls)
-        model.history = ()
+        model.history, model.checkpoints = (), None
         model.notes, model.held_out, model.options, model._source = (), None, FitOptions(), folder
         model._fitted = _Fitted(members, tokenizer, head["window"])
         return model

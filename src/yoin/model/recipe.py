@@ -157,8 +157,8 @@ def follow_recipe(
 def pad(captions: list[str], tokenizer: PreTrainedTokenizerBase, width: int, *, mask: bool) -> Padded:
     """Captions as token ids, all of ``width``; without ``mask`` padding counts as text."""
     ids = encoder.tokenize(tokenizer, captions, width)
-    tokens, real = encoder.padded([*ids, [0] * width], tokenizer.pad_token_id)  # the last one only sets the width
-    return Padded(tokens[:-1], real[:-1] if mask else torch.ones_like(real[:-1]))
+    tokens, real = encoder.padded(ids, tokenizer.pad_token_id, width)
+    return Padded(tokens, real if mask else torch.ones_like(real))
 
 
 def train(

@@ -108,9 +108,13 @@ class Rungs:
 
     def _from_captions(self, name: str, fold: int, train: Rows, other: Rows, progress: Progress) -> Part:
         model: Regressor = text_ridge(name, self._embed) if name in LINEAR else self._make()
+        checkpoints = self._folder / f"training-{fold}"
+        if isinstance(model, FineTuned):
+            model.checkpoints = checkpoints
         model.fit(train.captions, train.metric, group=train.group, weight=train.weight, progress=progress)
         if name == self._options.model:
             _save(model, self._folder / f"fold-{fold}")
+        shutil.rmtree(checkpoints, ignore_errors=True)
         if not isinstance(model, FineTuned):
             return Part(model.predict(other.captions), held_out=model.held_out, notes=model.notes)
         each = model.predict_each(other.captions)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate.utils.memory import should_reduce_batch_size
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from transformers import PreTrainedModel
 
 from yoin import encoder
 from yoin.hub import has_bfloat16
+from yoin.model.checkpoints import Checkpoint, Standing
+from yoin.model.graphs import MULTIPLE, Recorder
 from yoin.model.kinds import Scale
 from yoin.model.losses import losses
 from yoin.model.quick import outputs
@@ -62,7 +66,10 @@ class Network(nn.Module):
 
 
 class Training:
-    """One fine-tuning of ``network``, in place: on return it holds its best weights."""
+    """One fine-tuning of ``network``, in place: on return it holds its best weights.
+
+    What ``checkpoint`` kept of the same training is not done again.
+    """
 
     def __init__(
         self,
@@ -74,12 +81,25 @@ class Training:
         scale: Scale,
         options: FitOptions,
         seed: int,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self.network, self.ids, self.pad, self.scale, self.options = network, ids, pad, scale, options
         self.metric, self.weight = metric, weight
         self.batch_size = self.at_once = options.batch_size
         self.seed, self.random = seed, np.random.default_rng(seed)
-        self.history: tuple[Epoch, ...] = ()
+        self._checkpoint = checkpoint or Checkpoint(None)
+        self._device = network.middle.device
+        # Word vectors stay: a few thousand captions move only the words they hold, away from their neighbours.
+        network.body.get_input_embeddings().requires_grad_(False)
+        self._longest = max(map(len, ids))
+        self._learning = [item for item in network.parameters() if item.requires_grad]
+        self._optimizer = self._make_optimizer()
+        self._rates = [float(group["lr"]) for group in self._optimizer.param_groups]
+        self._recorder = Recorder(self._whole_step) if self._device.type == "cuda" else None
+        # Where it stands: steps, rounds, the losses of the one that is under way, the best weights so far.
+        self._done, self._rounds, self._lost = 0, list[Epoch](), list[torch.Tensor]()
+        self._best: dict[str, torch.Tensor] = {}
+        self._average: Network
 
     def run(self, learned: np.ndarray, held: np.ndarray, progress: Progress) -> None:
         """Train by rounds and keep the best on the ``held`` rows; round 0 is the mean. Each is noted in ``history``."""
@@ -89,61 +109,99 @@ class Training:
         a_pass = math.ceil(len(learned) / self.batch_size)
         most = min(options.max_epochs, max(2, MOST_STEPS // a_pass))
         passes = max(1, math.ceil(FEWEST_STEPS / (a_pass * most)))
-        total = passes * a_pass * most
-        optimizer = self._optimizer()
-        warm = math.ceil(WARM_UP * total)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: min((step + 1) / warm, (total - step) / (total - warm))
-        )
-        nn.init.zeros_(self.network.head.weight)
-        nn.init.zeros_(self.network.head.bias)
-        self._centre(learned)
-        best = _weights(self.network)
-        rounds = [self._judged(0, float("nan"), self.network, held, 0.0)]
-        best_error = rounds[0].inner_loss
-        mean_of = get_ema_multi_avg_fn(AVERAGE)  # type: ignore[no-untyped-call]
-        average = AveragedModel(self.network, multi_avg_fn=mean_of)
-        waited = done = chosen = 0
-        for round_ in range(1, most + 1):
-            lost = []
-            for _ in range(passes):
-                for batch in self._batches(learned):
-                    lost.append(self._step(batch, optimizer))
-                    schedule.step()
-                    average.update_parameters(self.network)
-                    done += 1
-                    progress(done, total, f"epoch {round_}")
-            rate = float(schedule.get_last_lr()[0])
-            rounds.append(self._judged(round_, float(np.mean(lost)), average.module, held, rate))
-            if rounds[-1].inner_loss < best_error:
-                best, best_error, waited, chosen = _weights(average.module), rounds[-1].inner_loss, 0, round_
-            else:
-                waited += 1
-                if waited == PATIENCE:
-                    break
-        self.network.load_state_dict(best)
-        self.history = tuple(replace(one, kept=one.epoch == chosen) for one in rounds)
+        a_round, total = passes * a_pass, passes * a_pass * most
+        if not self._go_on():
+            self._begin(learned, held)
+        batches = (batch for _ in range(passes * most) for batch in self._batches(learned))
+        for batch in islice(batches, self._done, None):  # those passed over are drawn, so that the rest are the same
+            if self._rounds[-1].epoch - self._chosen == PATIENCE:
+                break
+            self._set_rate(self._done, total)
+            self._lost.append(self._step(batch))
+            self._move_average()
+            self._done += 1
+            progress(self._done, total, f"epoch {math.ceil(self._done / a_round)}")
+            if self._done % a_round == 0:
+                self._end_round(self._done // a_round, held, self._set_rate(self._done, total))
+            if self._checkpoint.due:
+                self._checkpoint.write(self._standing(over=False))
+        if self._checkpoint.late:
+            self._checkpoint.write(self._standing(over=True))
+        self.network.load_state_dict(self._best, strict=False)
         progress(total, total, "")
+
+    @property
+    def history(self) -> tuple[Epoch, ...]:
+        """The rounds, with that whose weights are kept."""
+        return tuple(replace(one, kept=one.epoch == self._chosen) for one in self._rounds)
 
     @property
     def inner_loss(self) -> float:
         """The error on the inner held-out rows of the weights that were kept."""
-        return next(one.inner_loss for one in self.history if one.kept)
+        return self._rounds[self._chosen].inner_loss
+
+    @property
+    def _chosen(self) -> int:
+        return min(self._rounds, key=lambda one: one.inner_loss).epoch
+
+    def _begin(self, learned: np.ndarray, held: np.ndarray) -> None:
+        """Start from the mean."""
+        nn.init.zeros_(self.network.head.weight)
+        nn.init.zeros_(self.network.head.bias)
+        self._centre(learned)
+        self._average = copy.deepcopy(self.network)
+        self._best = _weights(self._average)
+        self._rounds = [self._judged(0, float("nan"), held, 0.0)]
+
+    def _end_round(self, round_: int, held: np.ndarray, rate: float) -> None:
+        train_loss = float(torch.stack(self._lost).cpu().double().mean())
+        self._rounds.append(self._judged(round_, train_loss, held, rate))
+        self._lost = []
+        if self._chosen == round_:
+            self._best = _weights(self._average)
+
+    def _standing(self, *, over: bool) -> Standing:
+        """What a checkpoint keeps; when training is ``over``, only what came of it."""
+        tensors = _under("best", self._best)
+        if not over:
+            tensors |= _under("network", _weights(self.network)) | _under("average", _weights(self._average))
+            states = (self._optimizer.state[item] for item in self._learning)
+            tensors |= {f"adam.{at}.{name}": value for at, state in enumerate(states) for name, value in state.items()}
+        return Standing(self._done, self.at_once, tuple(self._rounds), tuple(float(one) for one in self._lost), tensors)
+
+    def _go_on(self) -> bool:
+        """Stand where the checkpoint says, if there is one of a network like this."""
+        kept = self._checkpoint.read()
+        if kept is None:
+            return False
+        own = {name: value.shape for name, value in _weights(self.network).items()}
+        parts = {name: _below(name, kept.tensors) for name in ("best", "network", "average")}
+        if any(part and {name: value.shape for name, value in part.items()} != own for part in parts.values()):
+            return False
+        self.network.load_state_dict(parts["network"], strict=False)
+        self._average = copy.deepcopy(self.network)
+        self._average.load_state_dict(parts["average"], strict=False)
+        for at, item in enumerate(self._learning):
+            state = {name: value.to(self._device) for name, value in _below(f"adam.{at}", kept.tensors).items()}
+            if state:
+                self._optimizer.state[item] = state
+        self._best = {name: value.to(self._device) for name, value in parts["best"].items()}
+        self._done, self.at_once, self._rounds = kept.steps, kept.at_once, list(kept.rounds)
+        self._lost = [torch.tensor(one, device=self._device) for one in kept.lost]
+        return True
 
     def _centre(self, learned: np.ndarray) -> None:
         some = [self.ids[row] for row in learned[:CENTRE_ROWS]]
         network = self.network
-        found = encoder.by_padded_batch(network.pooled, some, self.pad, network.middle.device)
+        found = encoder.by_padded_batch(network.pooled, some, self.pad, self._device)
         pooled = torch.from_numpy(found).double()
         middle = pooled.mean(dim=0)
         network.middle.copy_(middle)
         network.scale.copy_(1 / (pooled - middle).square().mean().sqrt().clamp(min=1e-6))
 
-    def _optimizer(self) -> torch.optim.AdamW:
+    def _make_optimizer(self) -> torch.optim.AdamW:
         width = self.network.head.in_features
         rate = self.options.learning_rate * USUAL_WIDTH / width
-        # Word vectors stay: a few thousand captions move only the words they hold, away from their neighbours.
-        self.network.body.get_input_embeddings().requires_grad_(False)
         head = {"params": list(self.network.head.parameters()), "lr": rate * HEAD_RATE, "weight_decay": 0.0}
         groups: list[dict[str, Any]] = []
         for depth, layer in enumerate(_layers(self.network.body)):
@@ -151,7 +209,22 @@ class Training:
             for matrices, decay in ((True, WEIGHT_DECAY), (False, 0.0)):  # biases and norms do not decay
                 params = [item for item in layer if (item.ndim > 1) == matrices]
                 groups += [{"params": params, "lr": slower, "weight_decay": decay}] if params else []
-        return torch.optim.AdamW([*groups, head])
+        groups.append(head)
+        recorded = self._device.type == "cuda"
+        for group in groups if recorded else []:
+            group["lr"] = torch.tensor(group["lr"], device=self._device)  # a number would stay what it was
+        return torch.optim.AdamW(groups, fused=True, capturable=recorded)
+
+    def _set_rate(self, step: int, total: int) -> float:
+        """Let the rates be those of so many steps done, up to the full ones and down to none; that of the top layer."""
+        warm = math.ceil(WARM_UP * total)
+        share = min((step + 1) / warm, (total - step) / (total - warm))
+        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
+            if isinstance(group["lr"], torch.Tensor):
+                group["lr"].fill_(rate * share)
+            else:
+                group["lr"] = rate * share
+        return self._rates[0] * share
 
     def _batches(self, rows: np.ndarray) -> list[np.ndarray]:
         """Shuffled batches of rows of similar length: sorted within pools of 16 batches, in shuffled order."""
@@ -164,39 +237,79 @@ class Training:
             groups += [pool[at : at + size] for at in range(0, len(pool), size)]
         return [groups[at] for at in self.random.permutation(len(groups))]
 
-    def _step(self, rows: np.ndarray, optimizer: torch.optim.Optimizer) -> float:
-        """One step on ``rows``, passed through by ``at_once``, which is halved where memory does not suffice."""
+    def _step(self, rows: np.ndarray) -> torch.Tensor:
+        """One step on ``rows``, passed through by ``at_once``, which is halved where memory does not suffice: the loss.
+
+        It does not wait for an accelerator to be done.
+        """
         while True:
             try:
+                if self._recorder and self.at_once == self.batch_size:
+                    return self._recorder(*self._tensors(rows, len(rows), even=True))
+                if self.at_once >= len(rows):
+                    return self._whole_step(*self._tensors(rows, len(rows)))
                 parts = [rows[at : at + self.at_once] for at in range(0, len(rows), self.at_once)]
-                mean = sum(self._pass(part, len(rows)) for part in parts)
-                break
+                mean = torch.stack([self._pass(*self._tensors(part, len(rows))) for part in parts]).sum()
+                self._move()
+                return mean
             except RuntimeError as error:
-                optimizer.zero_grad()
+                self._optimizer.zero_grad()
                 if not should_reduce_batch_size(error) or self.at_once == 1:
                     raise
                 self.at_once = math.ceil(self.at_once / 2)
-        nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
-        optimizer.step()
-        optimizer.zero_grad()
-        return mean
 
-    def _pass(self, rows: np.ndarray, whole: int) -> float:
-        """Add the gradients of ``rows`` to those there are; their share of the mean loss of ``whole`` rows."""
-        device = self.network.middle.device
-        tokens, mask = encoder.padded([self.ids[row] for row in rows], self.pad)
-        with _half_precision(device):
-            pooled = self.network.pooled(tokens.to(device), mask.to(device))
-        lost = self._losses(self.network.head(pooled).squeeze(-1), rows)
-        share = (torch.from_numpy(self.weight[rows]).float().to(device) * lost).sum() / whole
+    def _tensors(self, rows: np.ndarray, whole: int, *, even: bool = False) -> tuple[torch.Tensor, ...]:
+        """Token ids, mask, metric, and the weight of each of ``rows`` in the mean loss of ``whole`` rows.
+
+        ``even`` fills a batch up to few shapes: the last one of a pass with rows of no weight.
+        """
+        longest, count = max(len(self.ids[row]) for row in rows), len(rows)
+        weight = self.weight[rows] / whole
+        if even:
+            longest = min(math.ceil(longest / MULTIPLE) * MULTIPLE, self._longest)
+            rows = np.append(rows, np.repeat(rows[:1], self.batch_size - count))
+            weight = np.append(weight, np.zeros(self.batch_size - count))
+        tokens, mask = encoder.padded([self.ids[row] for row in rows], self.pad, longest)
+        metric, share = (torch.from_numpy(values).float() for values in (self.metric[rows], weight))
+        return tuple(item.to(self._device) for item in (tokens, mask, metric, share))
+
+    def _whole_step(self, *tensors: torch.Tensor) -> torch.Tensor:
+        lost = self._pass(*tensors)
+        self._move()
+        return lost
+
+    def _pass(
+        self, tokens: torch.Tensor, mask: torch.Tensor, metric: torch.Tensor, weight: torch.Tensor
+    ) -> torch.Tensor:
+        """Add the gradients of rows to those there are; their weighted loss."""
+        with _half_precision(self._device):
+            pooled = self.network.pooled(tokens, mask)
+        lost = losses(self.network.head(pooled).squeeze(-1), metric, self.scale, self.options.loss)
+        share = (weight * lost).sum()
         share.backward()  # type: ignore[no-untyped-call]
-        return float(share.detach())
+        return share.detach()
 
-    def _judged(self, epoch: int, train_loss: float, network: nn.Module, rows: np.ndarray, rate: float) -> Epoch:
-        """The round with its weighted mean loss and error on ``rows``."""
-        output = outputs(network, [self.ids[row] for row in rows], self.pad)
+    def _move(self) -> None:
+        """Move the weights along the gradients."""
+        nn.utils.clip_grad_norm_(self._learning, CLIP)
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=self._recorder is None)  # what is recorded finds them where they were
+
+    def _move_average(self) -> None:
+        averaged = [item for item in self._average.parameters() if item.requires_grad]
+        if self._done == 0:
+            with torch.no_grad():
+                for mean, item in zip(averaged, self._learning, strict=True):
+                    mean.copy_(item)
+        else:
+            get_ema_multi_avg_fn(AVERAGE)(averaged, self._learning, 0)  # type: ignore[no-untyped-call]
+
+    def _judged(self, epoch: int, train_loss: float, rows: np.ndarray, rate: float) -> Epoch:
+        """The round with the weighted mean loss and error of the averaged weights on ``rows``."""
+        output = outputs(self._average, [self.ids[row] for row in rows], self.pad)
         weight, metric = self.weight[rows], self.metric[rows]
-        lost = self._losses(torch.from_numpy(output).float(), rows).numpy()
+        told, wanted = (torch.from_numpy(values).float() for values in (output, metric))
+        lost = losses(told, wanted, self.scale, self.options.loss).numpy()
         gap = metric - self.scale.smeared(metric, output, weight).prediction(output)
         return Epoch(
             seed=self.seed,
@@ -205,11 +318,6 @@ class Training:
             inner_loss=float(np.average(lost, weights=weight)),
             inner_rmse=float(np.sqrt(np.average(gap**2, weights=weight))),
             learning_rate=rate,
-        )
-
-    def _losses(self, output: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
-        return losses(
-            output, torch.from_numpy(self.metric[rows]).float().to(output.device), self.scale, self.options.loss
         )
 
 
@@ -222,8 +330,18 @@ def _layers(body: PreTrainedModel) -> list[list[nn.Parameter]]:
     return [*layers, [item for item in body.parameters() if item.requires_grad and id(item) not in known]]
 
 
-def _weights(network: nn.Module) -> dict[str, torch.Tensor]:
-    return copy.deepcopy(network.state_dict())
+def _weights(network: Network) -> dict[str, torch.Tensor]:
+    """A copy of what training changes in ``network``."""
+    fixed = {name for name, item in network.named_parameters() if not item.requires_grad}
+    return {name: value.clone() for name, value in network.state_dict().items() if name not in fixed}
+
+
+def _under(part: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {f"{part}.{name}": value for name, value in tensors.items()}
+
+
+def _below(part: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(f"{part}."): value for name, value in tensors.items() if name.startswith(f"{part}.")}
 
 
 def _half_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
