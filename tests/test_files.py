@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from yoin.errors import StudyError
-from yoin.files import digest, digest_code, digest_file, digest_given, mark_of, neutralise, put
+from yoin.files import digest, digest_code, digest_file, digest_given, digest_model, mark_of, neutralise, put
 
 
 def test_put_leaves_the_old_file_when_writing_fails(tmp_path: Path) -> None:
@@ -67,3 +67,15 @@ def test_what_was_given_is_known_by_its_bytes_where_it_is_a_file(tmp_path: Path)
     first, second, *others = digest_given(*names)
     assert first == second == digest_file(tmp_path / "a.toml")
     assert others == [""] * 5
+
+
+def test_a_model_is_known_by_what_it_is_made_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    known = digest_model(str(tmp_path))
+    (tmp_path / "README.md").write_text("nothing that counts")
+    assert digest_model(str(tmp_path)) == known != ""
+    (tmp_path / "model.safetensors").write_bytes(b"Weights")
+    assert digest_model(str(tmp_path)) != known
+    monkeypatch.chdir(tmp_path)
+    assert digest_model("") == digest_model("organisation/name") == ""  # nothing, and one of a hub

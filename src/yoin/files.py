@@ -17,6 +17,7 @@ from yoin.ledger import disk_errors
 if TYPE_CHECKING:
     import pandas as pd
 
+MODEL_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
 HASHED_BYTES = 64 * 2**20  # larger artefacts are known by their size alone
 
 
@@ -52,6 +53,13 @@ def digest_given(*names: str | Path | None) -> list[str]:
         with suppress(OSError, ValueError):  # not there, or no possible path
             found[at] = digest_file(Path(name or ""))
     return found
+
+
+def digest_model(source: str) -> str:
+    """The SHA-256 (hex) of the weights, settings and words of a model of Hugging Face's format; "" if not a folder."""
+    folder = Path(source).expanduser()
+    known = [file for ending in MODEL_FILES for file in folder.glob(ending)] if source and folder.is_dir() else []
+    return digest([(file.name, digest_file(file)) for file in sorted(known)]) if known else ""
 
 
 def digest_code(*names: str) -> str:

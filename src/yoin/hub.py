@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from yoin.encoder import quiet
 from yoin.errors import UsageError, YoinError
+from yoin.files import MODEL_FILES
 from yoin.registry import EXTRAS, missing_extra
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def fetch_model(source: str) -> Path:
         raise UsageError(f"there is no folder {source!r}", stage="model", remedy=remedy)
     try:
         with quiet(), _no_bars():
-            folder = Path(snapshot_download(source, allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors"]))
+            folder = Path(snapshot_download(source, allow_patterns=list(MODEL_FILES)))
     except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
         raise UsageError(f"the model {source!r} could not be fetched", stage="model", remedy=remedy) from error
     _require(folder, source)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from yoin import registry, work
-from yoin.files import digest_file, digest_given, mark_of
-from yoin.options import Options, RunOptions
+from yoin.files import digest_file, digest_given, digest_model, mark_of
+from yoin.options import Options, RunOptions, Spec
 from yoin.own import CORRECTED, EXTENDS, concepts_file
 from yoin.rows import image_stamps, who_chose_prompt
 from yoin.study import Study
@@ -92,6 +92,7 @@ STAGES = (
         outside=lambda study, options: [
             who_chose_prompt(study, options),
             study.fingerprint(["media.parquet"]) if options.image_rung else None,
+            [digest_model(Spec.parse(encoder).model) for encoder in (options.model, options.image_rung or "")],
         ],
         again=lambda options: options.recipe != "yoin" or options.track is not None,
     ),

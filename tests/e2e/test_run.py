@@ -165,6 +165,22 @@ def test_sanity_is_added_to_explanations_that_are_there(tmp_path: Path, table: P
     assert pipeline.run_stage(study.folder, "explain").ran == ()
 
 
+@pytest.mark.slow
+def test_another_encoder_in_the_same_folder_makes_the_fit_out_of_date(
+    table: Path, tiny_bert: Path, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    encoder = shutil.copytree(tiny_bert, tmp_path / "encoder")
+    study = yoin_package.run(
+        table, caption="caption", metric="score", model=f"bert:{encoder}", explain=0, out=tmp_path / "s"
+    )
+    assert pipeline.run_stage(study.folder, "fit").ran == ()
+    weights = load_file(encoder / "model.safetensors")
+    save_file({name: value + 0.01 for name, value in weights.items()}, encoder / "model.safetensors", {"format": "pt"})
+    assert pipeline.run_stage(study.folder, "fit").ran == ("fit",)
+
+
 def test_the_report_needs_neither_the_table_nor_a_model(yoin: Yoin, table: Path, tmp_path: Path) -> None:
     assert yoin("run", table.name, *QUICK, "--out", "s").returncode == 0
     page = (tmp_path / "s" / "report.html").read_bytes()

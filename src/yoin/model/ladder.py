@@ -17,7 +17,7 @@ from scipy.stats import spearmanr
 from yoin import encoder, registry
 from yoin.errors import StudyError, UsageError
 from yoin.features import FeatureEncoder
-from yoin.files import digest
+from yoin.files import digest, digest_model
 from yoin.model.base import Meter
 from yoin.model.kinds import WHY, check_kind, guess_kind
 from yoin.model.lanes import lanes_for
@@ -219,7 +219,7 @@ def _digest(rows: Rows, folds: np.ndarray, options: FitOptions) -> str:
     if rows.pictures is not None:
         columns += [pd.Series(one) for one in rows.pictures.T]
     marks = [hash_pandas_object(column, index=False).to_numpy().tobytes().hex() for column in columns]
-    return digest(marks, options.model_dump(mode="json"))
+    return digest(marks, options.model_dump(mode="json"), digest_model(Spec.parse(options.model).model))
 
 
 def _judge(name: str, prediction: np.ndarray, seconds: float, rows: Rows, options: FitOptions) -> Rung:

@@ -10,7 +10,7 @@ import numpy as np
 
 from yoin import encoder
 from yoin.errors import UsageError
-from yoin.files import digest, digest_file
+from yoin.files import digest_model
 from yoin.hub import best_device, faults, fetch_model
 from yoin.images import ImageError, open_rgb
 from yoin.options import Spec
@@ -47,8 +47,7 @@ class PictureEncoder:
         if asked.name != "hf" or not asked.model:
             raise UsageError(f"--image-rung cannot be {spec!r}", stage="model", remedy="write hf:FOLDER or hf:REPO")
         self._folder, self._asked = fetch_model(asked.model), asked.model
-        known = sorted([*self._folder.glob("*.safetensors"), *self._folder.glob("*config.json")])
-        self.id = digest([(path.name, digest_file(path)) for path in known])
+        self.id = digest_model(str(self._folder))
         with faults(self._asked, stage="model", task=_TASK):
             self._processor, self._model = _read(self._folder)
 
