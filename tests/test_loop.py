@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import signal
 import threading
 
@@ -44,3 +45,28 @@ def test_an_interruption_cancels_and_waits():
     with pytest.raises(KeyboardInterrupt):
         loop.run(work)
     assert ended.is_set()
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("tasks", [0, 1, 2])
+def test_an_end_from_within_waits_for_the_rest_and_leaves_no_word(end, tasks, caplog):
+    ended = threading.Event()
+
+    async def ending():
+        with loop.carried():
+            await asyncio.sleep(0)
+            raise end
+
+    async def work():
+        try:
+            await asyncio.gather(*(ending() for _ in range(tasks)))
+            raise end
+        finally:
+            await asyncio.sleep(0.01)
+            ended.set()
+
+    with pytest.raises(end):
+        loop.run(work)
+    assert ended.is_set()
+    gc.collect()  # asyncio speaks of a task whose exception nobody took when the task goes
+    assert not caplog.records

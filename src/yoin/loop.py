@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+class _EndedError(Exception):
+    """Carries an end of the program out of the loop."""
+
+    def __init__(self, by: BaseException) -> None:
+        self.by = by
+        super().__init__(type(by).__name__)
+
+
+@contextmanager
+def carried() -> Iterator[None]:
+    """Around what a task of ours does: an end of the program in there (Ctrl-C, ``sys.exit``) is one that `run` raises.
+
+    Left alone, it would break out of the event loop while other tasks are at work, which are then lost with a word of
+    asyncio about each.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as end:
+        raise _EndedError(end) from None
 
 
 def run(work: Callable[[], Coroutine[None, None, T]]) -> T:
@@ -23,7 +44,8 @@ def run(work: Callable[[], Coroutine[None, None, T]]) -> T:
     async def cancellable() -> T:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         cancel.set_result(lambda: loop.call_soon_threadsafe(task.cancel) if task else None)
-        return await work()
+        with carried():
+            return await work()
 
     def run_it() -> T:
         if not begin.result():
@@ -39,6 +61,8 @@ def run(work: Callable[[], Coroutine[None, None, T]]) -> T:
             while not running.done():  # a signal just before a wait would not end it
                 wait([running], timeout=0.5)
             return running.result()
+        except _EndedError as ended:
+            raise ended.by from None
         except BaseException as error:
             if not begin.done():
                 begin.set_result(False)

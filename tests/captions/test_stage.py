@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sqlite3
 import subprocess
@@ -142,8 +143,10 @@ def test_a_ledger_that_cannot_be_written_ends_the_stage(tmp_path: Path) -> None:
             caption(media_of("a"), ledger=ledger, options=OPTIONS, captioner=Scripted())
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, asyncio.CancelledError])
-def test_an_interrupt_passes_and_what_was_made_stays(ledger: Ledger, error: type[BaseException]) -> None:
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
+def test_an_interrupt_passes_and_what_was_made_stays(
+    ledger: Ledger, error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
     async def act(medium: Medium) -> Caption:
         if str(medium.path) == "c":
             raise error
@@ -154,6 +157,8 @@ def test_an_interrupt_passes_and_what_was_made_stays(ledger: Ledger, error: type
     with pytest.raises(error):
         caption(media_of(*"abcdefgh"), ledger=ledger, options=OPTIONS, captioner=captioner)
     assert captioner.closed == 1
+    gc.collect()  # asyncio speaks of a task that nobody asked for its exception when the task goes
+    assert not caplog.records
     resumed = Scripted()
     made = caption(media_of(*"abcdefgh"), ledger=ledger, options=OPTIONS, captioner=resumed)
     assert not {"a", "b"} <= set(resumed.asked)

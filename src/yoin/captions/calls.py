@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from yoin import loop
 from yoin.amounts import dollars
 from yoin.captions import money
 from yoin.captions.base import FURTHER, Captioner, Further, Passing, Throttled
@@ -138,6 +139,10 @@ class Calls:
             raise self._ended(*self._stop)
 
     async def _consume(self) -> None:
+        with loop.carried():
+            await self._caption_all()
+
+    async def _caption_all(self) -> None:
         for medium in self._queue:  # shared: each consumer takes the next one
             course, made = _Course(medium), None
             try:
