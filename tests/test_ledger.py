@@ -82,6 +82,23 @@ def test_calls_of_which_no_caption_came_are_counted_too(tmp_path: Path) -> None:
         assert ledger.calls_since("describe", since) == (0, None)
 
 
+def test_calls_that_were_sent_and_never_settled_are_counted_too(tmp_path: Path) -> None:
+    since = datetime.now(UTC) - timedelta(hours=1)
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        ledger.lose_calls("captioned", "gemini", 1, 0.5)  # of an earlier run
+        for key in ("captioned", "lost", "killed"):
+            ledger.send_calls(key, "gemini", 1, 0.25)
+            ledger.send_calls(key, "gemini", 2, 1.0)
+        assert (ledger.spent("gemini"), ledger.calls_since("gemini", since)[0]) == (3.5, 7)
+        ledger.put_caption("captioned", "ab", "gemini", "", CAPTION)
+        ledger.lose_calls("lost", "gemini", 2, 0.75)
+        ledger.lose_calls("lost", "gemini", 1, 0.0)
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        assert ledger.spent_besides(["captioned"]) == 0.5
+        assert ledger.spent("gemini") == 0.5 + CAPTION.cost_usd + 0.75 + 1.0
+        assert ledger.calls_since("gemini", since)[0] == 1 + CAPTION.attempts + 3 + 2
+
+
 def test_a_ledger_of_an_earlier_version_gets_the_new_columns(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as old, old:
         old.execute(

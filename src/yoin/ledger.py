@@ -66,7 +66,7 @@ _PUT_CAPTION = (
     f"INSERT INTO captions ({', '.join(ROW_COLUMNS)}) VALUES ({','.join('?' * len(ROW_COLUMNS))})"  # noqa: S608
     f" ON CONFLICT (key) DO UPDATE SET {_REPLACED}"
 )
-_LOSE_CALL = "INSERT INTO lost_calls (key, captioner, calls, cost_usd, at) VALUES (?, ?, ?, ?, ?)"
+_LOSE_CALLS = "INSERT OR REPLACE INTO lost_calls (rowid, key, captioner, calls, cost_usd, at) VALUES (?, ?, ?, ?, ?, ?)"
 _LOSE_REPLACED = (  # its cost is in earlier_usd
     "INSERT INTO lost_calls (key, captioner, calls, cost_usd, at) SELECT key, captioner, attempts, 0, at FROM captions"
     " WHERE key = ?"
@@ -129,6 +129,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._path = path
+        self._sent: dict[str, int] = {}  # the row of lost_calls that stands for a key's calls, until they are settled
         with self._translated():
             self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -189,14 +190,31 @@ class Ledger:
             try:
                 self._db.execute(_LOSE_REPLACED, (key,))
                 self._db.execute(_PUT_CAPTION, _caption_values(key, media_id, captioner, prompt_id, caption, _now()))
+                self._db.execute("DELETE FROM lost_calls WHERE rowid = ?", (self._sent.get(key),))
             except BaseException:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
+            self._sent.pop(key, None)
+
+    def send_calls(self, key: str, captioner: str, calls: int, cost_usd: float) -> None:
+        """Note the calls for the caption of a key, the one that goes out now too, and what they probably cost.
+
+        `put_caption` or `lose_calls` settles them; where neither comes, because the process was killed, they are on
+        record as lost. The note does not wait for the disk, so that only a power cut may take it away.
+        """
+        with self._lock, self._translated():
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            try:
+                self._lose(key, captioner, calls, cost_usd)
+            finally:
+                self._db.execute("PRAGMA synchronous=FULL")
 
     def lose_calls(self, key: str, captioner: str, calls: int, cost_usd: float) -> None:
         """Commit calls for the caption of a key that were sent and of which none came, because the run stopped."""
-        self._write(_LOSE_CALL, (key, captioner, calls, cost_usd, _now()))
+        with self._lock, self._translated():
+            self._lose(key, captioner, calls, cost_usd)
+            del self._sent[key]
 
     def spent(self, captioner: str) -> float:
         """US dollars that the calls of this captioner cost, also those whose captions were replaced or never came."""
@@ -303,6 +321,11 @@ class Ledger:
             calls = self._query("SELECT key, media_id FROM batch_calls WHERE id = ? ORDER BY key", (id_,))
             jobs.append(BatchJob(id_, job, captioner, endpoint, prompt_id, dict(calls)))
         return jobs
+
+    def _lose(self, key: str, captioner: str, calls: int, cost_usd: float) -> None:
+        """In the row that stands for a key's calls, or a new one."""
+        values = (self._sent.get(key), key, captioner, calls, cost_usd, _now())
+        self._sent[key] = self._db.execute(_LOSE_CALLS, values).lastrowid or 0
 
     def _query(self, statement: str, values: Iterable[str]) -> list[tuple[Any, ...]]:
         with self._lock, self._translated(), closing(self._db.execute(statement, tuple(values))) as cursor:

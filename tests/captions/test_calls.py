@@ -59,12 +59,17 @@ def work(
         kept[str(one.path)] = made
         ledger.put_caption(one.media_id, one.media_id, captioner.name, captioner.prompt_id, made)
 
+    def send(one: Medium, calls: int, cost_usd: float) -> None:
+        ledger.send_calls(one.media_id, captioner.name, calls, cost_usd)
+
     def lose(one: Medium, calls: int, cost_usd: float) -> None:
         ledger.lose_calls(one.media_id, captioner.name, calls, cost_usd)
 
     async def go() -> None:
         media = [medium(str(number)) for number in range(count)]
-        await Calls(captioner, options, media, captioned=0, ledger=ledger, keep=keep, lose=lose, tell=told.append).run()
+        await Calls(
+            captioner, options, media, captioned=0, ledger=ledger, keep=keep, send=send, lose=lose, tell=told.append
+        ).run()
 
     run_virtually(go())
     return kept, told

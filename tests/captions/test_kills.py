@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,12 @@ def committed(folder: Path, keys: dict[str, str]) -> set[str]:
     return {media_id for media_id, key in keys.items() if key in known}
 
 
+def calls_on_record(folder: Path) -> int:
+    """Those too that were in flight when their run was killed."""
+    with Ledger(folder / "ledger.db") as ledger:
+        return ledger.calls_since("gemini", datetime.fromtimestamp(0, UTC))[0]
+
+
 @pytest.mark.slow
 def test_killed_at_twenty_random_moments_nothing_that_was_kept_is_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -94,6 +101,7 @@ def test_killed_at_twenty_random_moments_nothing_that_was_kept_is_asked_again(
                 os.kill(run.pid, signal.SIGKILL)
             # Whatever was asked and is not kept was in flight when a run was killed.
             assert len(server.calls) - len(committed(tmp_path, keys)) <= kills * AT_ONCE
+            assert len(server.calls) <= calls_on_record(tmp_path) <= len(server.calls) + kills * AT_ONCE
         kept = committed(tmp_path, keys)
         assert 0 < len(kept) < MEDIA
         asked = len(server.calls)

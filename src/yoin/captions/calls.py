@@ -70,7 +70,9 @@ class Calls:
         captioned: how many others are captioned already.
         ledger: tells what has been spent and asked before.
         keep: called once a medium, with its caption.
-        lose: called where the stage stops before a medium has one, with the calls made for it and what they cost.
+        send: called before each request that a quota may count, with the calls for its medium, this one too, and what
+            they probably cost.
+        lose: called where the stage stops before a medium has one, with the same.
         tell: called after each, and where a call was refused or failed.
         backoff: seconds before the first retry at most; doubled with each.
     """
@@ -84,13 +86,14 @@ class Calls:
         captioned: int,
         ledger: Ledger,
         keep: Callable[[Medium, Caption], None],
+        send: Callable[[Medium, int, float], None],
         lose: Callable[[Medium, int, float], None],
         tell: Callable[[Progressed], None],
         backoff: float = 1.0,
     ) -> None:
         self._captioner, self._options, self._ledger = captioner, options, ledger
         self._queue, self._total, self._captioned = iter(to_do), len(to_do), captioned
-        self._keep, self._lose, self._tell, self._backoff = keep, lose, tell, backoff
+        self._keep, self._send, self._lose, self._tell, self._backoff = keep, send, lose, tell, backoff
         self._remote = bool(captioner.endpoint)
         self._random = random.Random(42)  # noqa: S311 - jitter, not secrets
         self._done = self._good = self._lost = self._again = self._in_a_row = self._faults = 0
@@ -149,7 +152,7 @@ class Calls:
                 made = await self._caption(course)
             finally:
                 if made is None and course.calls and self._remote:
-                    self._lose(medium, course.calls, course.usd)
+                    self._lose(medium, course.calls, course.usd + course.reserved)
             if made is None:
                 return
             self._keep(medium, made)
@@ -190,6 +193,8 @@ class Calls:
         course.ticket, course.reserved = ticket, expected
         course.calls += 1
         self._reserved += expected
+        if self._remote:
+            self._send(course.medium, course.calls, course.usd + expected)
         return True
 
     def _back(self, course: _Course) -> Ticket | None:
@@ -236,7 +241,7 @@ class Calls:
             made = self._priced(made)
             usd, tokens = self._pay(course, made, course.since)
             course.since = (0.0, 0) if asked.anew else (course.since[0] + usd, course.since[1] + tokens)
-            if asked.room and self._options.max_cost is not None:
+            if asked.room:
                 at_most = money.cost(
                     self._captioner.provider, self._captioner.model_version, made.tokens_in, asked.room
                 )
@@ -341,8 +346,6 @@ class Calls:
             pass
 
     def _expected_cost(self, medium: Medium) -> float:
-        if self._options.max_cost is None:
-            return 0.0
         if self._dearest:
             return self._dearest
         provider, model = self._captioner.provider, self._captioner.model_version

@@ -106,13 +106,19 @@ def caption(
     def keep_call(medium: Medium, made: Caption) -> None:
         keep(keys[medium.media_id], medium.media_id, prompt_id, made)
 
+    def send_calls(medium: Medium, count: int, cost_usd: float) -> None:
+        ledger.send_calls(keys[medium.media_id], name, count, cost_usd)
+
     def lose_calls(medium: Medium, count: int, cost_usd: float) -> None:
         ledger.lose_calls(keys[medium.media_id], name, count, cost_usd)
 
     def tell(state: Progressed) -> None:
         progress(captioned + state.done, len(wanted), state.note)
 
-    calls = Calls(captioner, options, to_do, captioned=good, ledger=ledger, keep=keep_call, lose=lose_calls, tell=tell)
+    calls = Calls(
+        captioner, options, to_do, captioned=good, ledger=ledger, keep=keep_call, send=send_calls, lose=lose_calls,
+        tell=tell,
+    )  # fmt: skip
     loop.run(calls.run)
     if under_way:
         raise pending(batches.open(), sum(one.status == "ok" for one in captions.values()), 0)
