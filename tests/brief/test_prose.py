@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -90,10 +91,18 @@ def study(tmp_path_factory: pytest.TempPathFactory, server: OpenAIServer) -> yoi
     )  # fmt: skip
 
 
+def calls_of(study: yoin.Study) -> int:
+    with study.ledger() as ledger:
+        return ledger.calls_since("openai", datetime.fromtimestamp(0, UTC))[0]
+
+
 def test_a_fit_answer_stands_above_the_rest(study: yoin.Study, server: OpenAIServer) -> None:
     pytest.importorskip("openai")
     server.on(says("A red barn goes with a higher score. [Avoid] a *stone wall*."))
+    before = calls_of(study)
     made = make_brief(study.folder, llm=True)
+    assert calls_of(study) == before + 1
+    assert made.cost_usd == 0  # nobody knows what this one takes
     first, rest = made.text.split("## In short")[1].split("## What goes with a higher", 1)
     assert first.strip().startswith("A red barn goes with a higher score\\. \\[Avoid\\] a \\*stone wall\\*\\.")
     assert "These words are tiny\\-vlm\\-0102’s." in first

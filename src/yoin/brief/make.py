@@ -27,6 +27,7 @@ class Brief:
 
     ``reason`` says why there is nothing to build on, "" where there is something. ``left_out`` holds the other
     significant concepts with a reason each; ``sensitive`` counts those about people's traits, which are not named.
+    ``cost_usd`` is what the words of a language model cost, as far as its price is known.
     """
 
     metric: str
@@ -37,6 +38,7 @@ class Brief:
     sensitive: int
     candidates: tuple[text.Candidate, ...]
     text: str
+    cost_usd: float
 
     def to_json(self) -> str:
         """The brief as indented JSON: the content of ``brief.json``."""
@@ -60,7 +62,7 @@ def make_brief(study: str | Path, *, llm: bool = False) -> Brief:
     Args:
         study: the study's folder.
         llm: the captioner's language model puts it in words of its own, which stand above ours if they hold nothing
-            that is not in the study; a call, which may cost a little.
+            that is not in the study; a call, which may cost a little and counts for the study's quota and limit.
 
     Raises:
         UsageError: the captioner has no language model, or cannot be asked.
@@ -98,8 +100,9 @@ def _brief(study: Study, llm: bool) -> Brief:
     )
     facts = facts_of(summary, drivers, choice, tries)
     require_supported(lines, facts)
+    cost_usd = 0.0
     if llm and not reason:
-        lines = _in_its_words(study, lines, facts)
+        lines, cost_usd = _in_its_words(study, lines, facts)
     return Brief(
         metric=text.plain(summary.metric.name),
         verdict=summary.signal.verdict,
@@ -109,18 +112,24 @@ def _brief(study: Study, llm: bool) -> Brief:
         sensitive=choice.sensitive,
         candidates=tries,
         text="\n".join(line.text for line in lines) + "\n",
+        cost_usd=cost_usd,
     )
 
 
-def _in_its_words(study: Study, lines: Sequence[Line], facts: Mapping[str, Sequence[float]]) -> list[Line]:
-    """``lines`` with what the captioner's language model makes of them above, where that holds to them."""
+def _in_its_words(
+    study: Study, lines: Sequence[Line], facts: Mapping[str, Sequence[float]]
+) -> tuple[list[Line], float]:
+    """``lines`` with what the captioner's language model makes of them above, where that holds to them; its cost."""
     from yoin import captions
 
-    said = captions.write(prose.ASKED + "\n".join(line.text for line in lines), study.options.for_captions())
+    with study.ledger() as ledger:
+        asked = prose.ASKED + "\n".join(line.text for line in lines)
+        said = captions.write(asked, study.options.for_captions(), ledger)
     why = prose.unfit(said.text, lines, facts) if said.status == "ok" else said.reason or said.status
     if not why:
-        return [lines[0], *prose.paragraphs(said.text, said.model_version), *lines[1:]]
-    return [*lines, Line(""), Line("The language model's own words are not used: {0}.", names=(text.neutral(why),))]
+        return [lines[0], *prose.paragraphs(said.text, said.model_version), *lines[1:]], said.cost_usd
+    ours = Line("The language model's own words are not used: {0}.", names=(text.neutral(why),))
+    return [*lines, Line(""), ours], said.cost_usd
 
 
 def _sized(choice: Choice, sd: float | None) -> Choice:

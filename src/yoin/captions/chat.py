@@ -206,7 +206,9 @@ class Chat(ABC):
         """
         self._system, self._schema = "", None
         answer = await self._send([{"type": "text", "text": text}], self._options.max_output_tokens)
-        return answer if isinstance(answer, Caption) else self._read(answer)[0]
+        if isinstance(answer, Caption):
+            return answer
+        return replace(self._read(answer)[0], tokens_in=answer.tokens_in, tokens_out=answer.tokens_out)
 
     async def aclose(self) -> None:
         """Close the connections; a second call does nothing."""
