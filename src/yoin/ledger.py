@@ -161,14 +161,8 @@ class Ledger:
         marks = ",".join("?" * (len(_MEDIUM_COLUMNS) + 1))
         statement = f"INSERT OR REPLACE INTO media ({', '.join(_MEDIUM_COLUMNS)}, at) VALUES ({marks})"  # noqa: S608
         rows = [(*astuple(record), _now()) for record in records]
-        with self._lock, self._translated():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.executemany(statement, rows)
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        with self._transaction():
+            self._db.executemany(statement, rows)
 
     def captions(self, keys: Iterable[str]) -> dict[str, Caption]:
         """The captions on record among ``keys``, by key."""
@@ -185,17 +179,11 @@ class Ledger:
 
     def put_caption(self, key: str, media_id: str, captioner: str, prompt_id: str, caption: Caption) -> None:
         """Commit a caption, replacing an earlier one of the same key, whose calls and cost are kept."""
-        with self._lock, self._translated():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.execute(_LOSE_REPLACED, (key,))
-                self._db.execute(_PUT_CAPTION, _caption_values(key, media_id, captioner, prompt_id, caption, _now()))
-                self._db.execute("DELETE FROM lost_calls WHERE rowid = ?", (self._sent.get(key),))
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-            self._sent.pop(key, None)
+        with self._transaction():
+            self._db.execute(_LOSE_REPLACED, (key,))
+            self._db.execute(_PUT_CAPTION, _caption_values(key, media_id, captioner, prompt_id, caption, _now()))
+            self._db.execute("DELETE FROM lost_calls WHERE rowid = ?", (self._sent.get(key),))
+        self._sent.pop(key, None)
 
     def send_calls(self, key: str, captioner: str, calls: int, cost_usd: float) -> None:
         """Note the calls for the caption of a key, the one that goes out now too, and what they probably cost.
@@ -258,15 +246,9 @@ class Ledger:
             f" ON CONFLICT (key) DO UPDATE SET {_REPLACED}"
             " WHERE captions.status != 'ok' AND excluded.status = 'ok'"
         )
-        with self._lock, self._translated():
+        with self._transaction():
             before = self._db.total_changes
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.executemany(statement, rows)
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+            self._db.executemany(statement, rows)
             return self._db.total_changes - before
 
     def intend_batch(self, job: BatchJob) -> None:
@@ -275,8 +257,7 @@ class Ledger:
         Raises:
             StudyError: one of its calls is in another job whose results are not collected, or the id is taken.
         """
-        with self._lock, self._translated():
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             try:
                 self._db.execute(
                     "INSERT INTO batch_jobs (id, job, captioner, endpoint, prompt_id, state, at)"
@@ -288,12 +269,7 @@ class Ledger:
                     [(key, job.id, media_id) for key, media_id in job.calls.items()],
                 )
             except sqlite3.IntegrityError as error:
-                self._db.execute("ROLLBACK")
                 raise StudyError("some of these calls are in a batch job already", stage="ledger") from error
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
 
     def name_batch(self, id_: str, job: str) -> None:
         """Commit what the provider calls the job."""
@@ -301,15 +277,9 @@ class Ledger:
 
     def close_batch(self, id_: str, state: str) -> None:
         """Commit that nothing more comes of the job, once its captions are; its calls may be sent again."""
-        with self._lock, self._translated():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.execute("DELETE FROM batch_calls WHERE id = ?", (id_,))
-                self._db.execute("UPDATE batch_jobs SET state = ? WHERE id = ?", (state, id_))
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        with self._transaction():
+            self._db.execute("DELETE FROM batch_calls WHERE id = ?", (id_,))
+            self._db.execute("UPDATE batch_jobs SET state = ? WHERE id = ?", (state, id_))
 
     def open_batches(self) -> list[BatchJob]:
         """The jobs whose results are not collected, the first one first."""
@@ -334,6 +304,18 @@ class Ledger:
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
         with self._lock, self._translated():
             self._db.execute(statement, values)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """What is written inside is committed at once, or none of it is."""
+        with self._lock, self._translated():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
