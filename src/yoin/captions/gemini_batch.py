@@ -58,8 +58,7 @@ class GeminiBatches:
         parts = await self._parts(medium)
         if isinstance(parts, Caption):
             return parts
-        line = {"key": medium.media_id, "request": request(parts, self._config)}
-        return json.dumps(line, ensure_ascii=False).encode() + b"\n"
+        return json.dumps(self._line(medium, request(parts, self._config)), ensure_ascii=False).encode() + b"\n"
 
     async def send(self, job_id: str, path: Path) -> str:
         """Upload the file, and start the job."""
@@ -145,6 +144,10 @@ class GeminiBatches:
             else:
                 found[key] = Caption(text="", status="failed", reason=f"rejected, {_said(self._error(record))}")
         return found
+
+    def _line(self, medium: Medium, request: dict[str, Any]) -> dict[str, Any]:
+        """A request, and what tells whose its answer is."""
+        return {"key": medium.media_id, "request": request}
 
     def _key(self, record: dict[str, Any]) -> object:
         """The media_id of an answer, as far as it tells."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from yoin.captions.base import Passing
 from yoin.captions.batch import Collected
 from yoin.captions.gemini_answers import without_secrets, wrong
-from yoin.captions.gemini_batch import GeminiBatches, request
+from yoin.captions.gemini_batch import GeminiBatches
 from yoin.values import Caption, Medium
 
 if TYPE_CHECKING:
@@ -33,15 +32,6 @@ class VertexBatches(GeminiBatches):
         super().__init__(*connected)
         self._folder = folder
 
-    async def line(self, medium: Medium) -> bytes | Caption:
-        """The request for a medium; as it is sent singly, with labels."""
-        parts = await self._parts(medium)
-        if isinstance(parts, Caption):
-            return parts
-        labels = dict(zip(_LABELS, (medium.media_id[:_HALF], medium.media_id[_HALF:]), strict=True))
-        line = {"request": {**request(parts, self._config), "labels": labels}}
-        return json.dumps(line, ensure_ascii=False).encode() + b"\n"
-
     async def _started(self, job_id: str, path: Path) -> types.BatchJob:
         if not self._folder or not self._folder.startswith("gs://"):
             raise wrong("Vertex AI reads batches from a bucket", "name a folder in it: --batch-folder gs://BUCKET/PATH")
@@ -60,6 +50,10 @@ class VertexBatches(GeminiBatches):
             captions |= self._read(answer)
         ended = "" if state.endswith("SUCCEEDED") else ": ".join(filter(None, [state.lower(), says]))
         return Collected(captions, ended or ("" if captions else "it has no answers"))
+
+    def _line(self, medium: Medium, request: dict[str, Any]) -> dict[str, Any]:
+        labels = dict(zip(_LABELS, (medium.media_id[:_HALF], medium.media_id[_HALF:]), strict=True))
+        return {"request": {**request, "labels": labels}}
 
     def _key(self, record: dict[str, Any]) -> object:
         asked = record.get("request")

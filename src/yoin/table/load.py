@@ -55,11 +55,11 @@ def load(path: Path, sheet: str | None = None) -> pd.DataFrame:
     Raises:
         TableError: the file is missing, empty, damaged, undecodable, ragged or of an unknown format.
     """
-    _check_file(path)
     suffix = path.suffix.lower()
-    if sheet is not None and suffix not in _EXCEL:
-        raise _error(path, "is not an Excel file, so it has no sheets", "leave the sheet out")
     try:
+        _check_file(path)
+        if sheet is not None and suffix not in _EXCEL:
+            raise _error(path, "is not an Excel file, so it has no sheets", "leave the sheet out")
         if suffix in _PARQUET:
             frame = _load_parquet(path)
         elif suffix in _EXCEL:
@@ -84,17 +84,12 @@ def _error(path: Path, problem: str, remedy: str, row: int | None = None) -> Tab
 
 
 def _check_file(path: Path) -> None:
-    try:
-        if path.is_dir():
-            raise _error(path, "is a folder, not a table", "name the file inside it")
-        if not path.exists():
-            raise TableError(f"there is no file {path}", stage="table", remedy=_nearest_files(path))
-        if not path.stat().st_size:
-            raise _error(path, "is empty (zero bytes)", "give a table with a header and at least 30 rows")
-    except OSError as error:
-        raise _error(
-            path, f"cannot be read ({error.strerror or error})", "check the file and its permissions"
-        ) from error
+    if path.is_dir():
+        raise _error(path, "is a folder, not a table", "name the file inside it")
+    if not path.exists():
+        raise TableError(f"there is no file {path}", stage="table", remedy=_nearest_files(path))
+    if not path.stat().st_size:
+        raise _error(path, "is empty (zero bytes)", "give a table with a header and at least 30 rows")
 
 
 def _nearest_files(path: Path) -> str:
