@@ -67,6 +67,35 @@ def test_batches_hold_every_row_once_within_the_budget() -> None:
     assert [len(batch) for batch in encoder.batches([500, 3], tokens=100)] == [1, 1]
 
 
+def test_where_an_accelerator_is_short_of_memory_a_batch_goes_in_halves() -> None:
+    torch = pytest.importorskip("torch")
+    lengths = np.random.default_rng(0).integers(1, 60, 50).tolist()
+    sizes = []
+
+    def forward(batch: np.ndarray) -> object:
+        sizes.append(len(batch))
+        if len(batch) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return torch.tensor(batch) * 2.0
+
+    elsewhere, room = torch.device("meta"), 7
+    np.testing.assert_array_equal(encoder.by_batch(forward, lengths, elsewhere), np.arange(50) * 2.0)
+    assert sizes[0] == 50
+    assert sum(size for size in sizes if size <= room) == 50
+    room = 0
+    with pytest.raises(torch.OutOfMemoryError):
+        encoder.by_batch(forward, lengths, elsewhere)
+
+
+def test_texts_are_padded_to_the_longest_or_wider() -> None:
+    pytest.importorskip("torch")
+    tokens, mask = encoder.padded([[5, 6, 7], [8]], 1)
+    assert tokens.tolist() == [[5, 6, 7], [8, 1, 1]]
+    assert mask.tolist() == [[1, 1, 1], [1, 0, 0]]
+    assert [item.shape for item in encoder.padded([[5], [8]], None, 4)] == [(2, 4), (2, 4)]
+    assert encoder.padded([[5, 6]], None, 1)[0].tolist() == [[5, 6]]
+
+
 @pytest.mark.slow
 @needs_encoder
 def test_embeddings_are_unit_rows_that_know_meaning(capfd: pytest.CaptureFixture[str]) -> None:
