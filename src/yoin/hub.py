@@ -128,10 +128,15 @@ def _fault(asked: str, error: Exception, stage: str, task: str) -> UsageError:
     says = one_line(error)
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in EXTRAS:
         return missing_extra(error, stage=stage)
-    package = re.search(r"requires? the (\w+) library|No module named '(\w+)|pip install ([\w-]+)", says)
-    if isinstance(error, ImportError) and package:
+    package = re.search(
+        r"requires? the (\w+) library|No module named '(\w+)|need to install ([\w-]+)|pip install ([\w-]+)", says
+    )
+    if isinstance(error, (ImportError, ValueError)) and package:
         name = next(filter(None, package.groups())).lower()
         problem, remedy = f"needs the package {name}", f"install it with: pip install {name}"
+    elif "instantiate the backend tokenizer" in says:
+        problem = "has no tokenizer that can be read here"
+        remedy = "add its tokenizer.json to the folder, or install what reads others: pip install sentencepiece"
     elif isinstance(error, MemoryError) or re.search(r"out of memory|allocate memory|not enough memory", says, re.I):
         problem, remedy = "needs more memory than there is", "use a smaller model"
     elif "trust_remote_code" in says or "custom code" in says:

@@ -1,4 +1,6 @@
+import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -174,8 +176,19 @@ def test_unusable_sources_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "nonsense"}))
     (tmp_path / "model.safetensors").write_bytes(b"")
     model = BertRegressor(str(tmp_path), options=OPTIONS)
-    with pytest.raises(UsageError, match="cannot be loaded"):
+    with pytest.raises(UsageError, match="has no tokenizer that can be read here; add its tokenizer.json"):
         model.fit(make_captions(30), np.arange(30.0))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("fugashi") is not None, reason="fugashi is installed")
+def test_an_encoder_whose_tokenizer_needs_a_package_names_it(tiny_bert: Path, tmp_path: Path) -> None:
+    japanese = shutil.copytree(tiny_bert, tmp_path / "japanese")
+    (japanese / "tokenizer.json").unlink()
+    (japanese / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n赤い\n")
+    kinds = {"tokenizer_class": "BertJapaneseTokenizer", "word_tokenizer_type": "mecab"}
+    (japanese / "tokenizer_config.json").write_text(json.dumps(kinds))
+    with pytest.raises(UsageError, match="needs the package fugashi; install it with: pip install fugashi"):
+        BertRegressor(str(japanese), options=OPTIONS).fit(make_captions(30), np.arange(30.0))
 
 
 def test_a_hub_that_cannot_be_reached_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, 
 
 from yoin import encoder
 from yoin.errors import UsageError
-from yoin.hub import best_device, fetch_model
+from yoin.hub import best_device, faults, fetch_model
 from yoin.model.base import HeldOut, Meter, inner_split
 from yoin.model.checkpoints import Checkpoint
 from yoin.model.kinds import Scale, check_kind, guess_kind
@@ -235,18 +235,11 @@ def read_encoder(folder: Path, most_tokens: int) -> tuple[PreTrainedTokenizerBas
     Raises:
         UsageError: the folder holds no usable encoder.
     """
-    try:
-        with encoder.quiet(), _own_randomness():
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            body = AutoModel.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
-            )
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise UsageError(
-            f"the model in {folder} cannot be loaded as an encoder ({error})".split("\n")[0],
-            stage="model",
-            remedy="use a BERT-like encoder with safetensors weights",
-        ) from error
+    with faults(str(folder), stage="model", task="an encoder of text"), encoder.quiet(), _own_randomness():
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        body = AutoModel.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+        )
     # RoBERTa and its kin count positions from after the padding token.
     offset = (body.config.pad_token_id or 0) + 1 if body.config.model_type not in ("bert", "distilbert") else 0
     positions = getattr(body.config, "max_position_embeddings", 512) - offset
