@@ -11,9 +11,10 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from tests.model.conftest import make_captions, make_metric  # noqa: E402
-from yoin.errors import UsageError  # noqa: E402
+from yoin.errors import StudyError, UsageError  # noqa: E402
 from yoin.model.base import inner_split  # noqa: E402
 from yoin.model.bert import BertRegressor  # noqa: E402
+from yoin.model.shelf import Shelf  # noqa: E402
 from yoin.options import FitOptions  # noqa: E402
 from yoin.values import silent  # noqa: E402
 
@@ -55,6 +56,19 @@ def test_a_saved_model_predicts_the_same_from_json_and_safetensors_alone(fitted:
     loaded = BertRegressor.load(tmp_path)
     captions = make_captions(50, seed=3)
     np.testing.assert_array_equal(loaded.predict(captions), fitted.predict(captions))
+
+
+def test_a_damaged_or_foreign_model_is_one_sentence(fitted: BertRegressor, tiny_bert: Path, tmp_path: Path) -> None:
+    fitted.save(tmp_path)
+    broken = {"config.json": b"{}", "head.json": b"{", "model-0.safetensors": b"\x00" * 100, "tokenizer.json": b"?"}
+    foreign = {"model-0.safetensors": (tiny_bert / "model.safetensors").read_bytes()}
+    for name, content in [*broken.items(), *foreign.items()]:
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(StudyError, match=r"the fitted model in .* cannot be read \(.*\); fit anew with"):
+            Shelf(BertRegressor).read(tmp_path)
+        (tmp_path / name).write_bytes(whole)
+    assert np.isfinite(Shelf(BertRegressor).read(tmp_path).predict(["warm sky"])).all()
 
 
 def test_a_prediction_does_not_depend_on_its_company(fitted: BertRegressor) -> None:
@@ -176,7 +190,7 @@ def test_unusable_sources_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "nonsense"}))
     (tmp_path / "model.safetensors").write_bytes(b"")
     model = BertRegressor(str(tmp_path), options=OPTIONS)
-    with pytest.raises(UsageError, match="has no tokenizer that can be read here; add its tokenizer.json"):
+    with pytest.raises(UsageError, match=r"has no tokenizer that can be read here; add its tokenizer\.json"):
         model.fit(make_captions(30), np.arange(30.0))
 
 

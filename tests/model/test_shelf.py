@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import pytest
 
+from yoin.errors import StudyError, UsageError
 from yoin.model.linear import TfidfRidge
 from yoin.model.shelf import FoldModel, Shelf, fit_shuffled
 from yoin.options import FitOptions
@@ -47,6 +49,32 @@ def test_fold_by_fold_each_model_is_read_once_and_one_is_held() -> None:
     assert Counted.read == ["fold-0", "fold-1"]
     models[0](["a"])
     assert Counted.read == ["fold-0", "fold-1", "fold-0"]
+
+
+def test_what_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    model = TfidfRidge()
+    model.fit(["warm sky", "dark sky"] * 10, np.arange(20.0))
+    model.save(tmp_path)
+    files = sorted(tmp_path.iterdir())
+    assert files
+    for file in files:
+        whole = file.read_bytes()
+        for broken in (whole[: len(whole) // 2], b"", b"[]", None):
+            file.unlink() if broken is None else file.write_bytes(broken)
+            with pytest.raises(StudyError, match=r"the fitted model in .* cannot be read \(.*\); fit anew with"):
+                FoldModel(Shelf(TfidfRidge), tmp_path)(["a"])
+        file.write_bytes(whole)
+    assert FoldModel(Shelf(TfidfRidge), tmp_path)(["warm sky"]).shape == (1,)
+
+
+def test_a_package_that_is_missing_is_named(tmp_path: Path) -> None:
+    class Elsewhere(TfidfRidge):
+        @classmethod
+        def load(cls, folder: Path) -> Self:
+            raise ModuleNotFoundError("You need to install fugashi to use MecabTokenizer.")
+
+    with pytest.raises(UsageError, match="needs the package fugashi; install it with: pip install fugashi"):
+        FoldModel(Shelf(Elsewhere), tmp_path)(["a"])
 
 
 def test_what_else_a_model_offers_is_offered() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from yoin import registry
+from yoin.errors import StudyError
+from yoin.hub import faults, one_line
 from yoin.model.base import QuickRegressor, Regressor
 from yoin.options import FitOptions, Spec
 from yoin.values import Progress, silent
@@ -21,10 +23,25 @@ class Shelf:
         self._model: Regressor | None = None
 
     def read(self, folder: Path) -> Regressor:
-        """The model in ``folder``."""
+        """The model in ``folder``.
+
+        Raises:
+            StudyError: its files are damaged, or are another's.
+            UsageError: a package that it needs is not installed.
+        """
         if self._model is None or self._folder != folder:
             self._model = None
-            self._model, self._folder = self._kind.load(folder), folder
+            try:
+                self._model, self._folder = self._kind.load(folder), folder
+            except ImportError as error:
+                with faults(str(folder), stage="model", task="a fitted model"):
+                    raise error
+            except Exception as error:
+                raise StudyError(
+                    f"the fitted model in {folder} cannot be read ({one_line(error)})",
+                    stage="model",
+                    remedy="fit anew with: yoin fit STUDY",
+                ) from error
         return self._model
 
 
