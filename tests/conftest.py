@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -25,6 +26,22 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 
 
+MEMORY = Path("/dev/shm")  # on Linux; what is written there has no disk to wait for
+ROOM = 2**30  # the default tests leave a tenth of it behind
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the temporary files of the default tests in memory, where there is any; the slow ones write too much."""
+    quick = config.getoption("markexpr") == "not slow and not browser"
+    if quick and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def pytest_collection() -> None:
+    """Importing everything makes no garbage worth the search."""
+    gc.disable()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """Of parallel workers, deal each whole files, in order: what the tests of a file share is then made once."""
@@ -37,9 +54,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 
 def pytest_collection_finish() -> None:
-    """What is loaded by now stays: it is not searched for garbage again and again."""
+    """What is loaded by now stays: it is not searched for garbage again and again, nor is the rest all the time."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import av
+from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 Picture: TypeAlias = str | tuple[int, int, int] | Image.Image
@@ -66,12 +67,16 @@ def make_video(
         if matrix and matrix_is_stated:
             stream.codec_context.colorspace = matrix
         hum = output.add_stream("aac", rate=44100) if sound else None
+        converter, shown = VideoReformatter(), None
         for number, picture in enumerate(_pictures(scenes, size, fps)):
-            frame = av.VideoFrame.from_image(picture).reformat(
-                format=stream.pix_fmt,
-                dst_color_range=color_range if stream.pix_fmt.startswith("yuv") else None,
-                dst_colorspace=matrix or None,
-            )
+            if picture is not shown:
+                shown = picture
+                frame = converter.reformat(
+                    av.VideoFrame.from_image(picture),
+                    format=stream.pix_fmt,
+                    dst_color_range=color_range if stream.pix_fmt.startswith("yuv") else None,
+                    dst_colorspace=matrix or None,
+                )
             frame.pts, frame.time_base = number, Fraction(1, fps)
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
@@ -89,8 +94,14 @@ def make_video(
 def _pictures(scenes: Sequence[Scene], size: tuple[int, int], fps: int) -> list[Image.Image]:
     made = []
     for picture, seconds in scenes:
-        for number in range(round(seconds * fps)):
-            now = picture(number / fps) if callable(picture) else picture
-            image = now if isinstance(now, Image.Image) else Image.new("RGB", size, now)
-            made.append(image.convert("RGB").resize(size))
+        times = round(seconds * fps)
+        if callable(picture):
+            made += [_squeezed(picture(number / fps), size) for number in range(times)]
+        else:
+            made += [_squeezed(picture, size)] * times
     return made
+
+
+def _squeezed(picture: Picture, size: tuple[int, int]) -> Image.Image:
+    image = picture if isinstance(picture, Image.Image) else Image.new("RGB", size, picture)
+    return image.convert("RGB").resize(size)

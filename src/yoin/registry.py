@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from importlib.metadata import entry_points
+import os
+import sys
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import Literal
 
@@ -50,7 +53,7 @@ NEEDS = {
 
 def names(kind: Kind) -> list[str]:
     """The registered names of ``kind``, sorted."""
-    return sorted({point.name for point in entry_points(group=f"yoin.{kind}")})
+    return sorted({point.name for point in _points(kind)})
 
 
 def load(kind: Kind, name: str) -> type:
@@ -63,7 +66,7 @@ def load(kind: Kind, name: str) -> type:
     problem = missing(kind, name)
     if problem:
         raise problem
-    point = next(point for point in entry_points(group=f"yoin.{kind}") if point.name == name)
+    point = next(point for point in _points(kind) if point.name == name)
     try:
         loaded: type = point.load()
     except ModuleNotFoundError as error:
@@ -84,6 +87,23 @@ def missing(kind: Kind, name: str) -> UsageError | None:
         if not _is_installed(package):
             return MissingExtraError(f"the package {package}", stage=kind, extra=extra)
     return None
+
+
+def _points(kind: Kind) -> tuple[EntryPoint, ...]:
+    """The entry points of ``kind``; searched anew only where a folder that packages are in has changed."""
+    changed = []
+    for folder in sys.path:
+        try:
+            changed.append((folder, os.stat(folder or os.curdir).st_mtime_ns))
+        except OSError:
+            changed.append((folder, 0))
+    return _searched(kind, tuple(changed))
+
+
+@lru_cache(maxsize=8)
+def _searched(kind: Kind, _: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
+    # Every installed package is opened for it: too slow to be asked again and again in a run.
+    return tuple(entry_points(group=f"yoin.{kind}"))
 
 
 def _is_installed(package: str) -> bool:

@@ -471,7 +471,8 @@ def test_faults_of_the_server_may_pass(server: OpenAIServer, medium: Medium, sta
 )
 def test_what_cannot_be_read_may_pass(server: OpenAIServer, medium: Medium, answer: Answer, reason: str) -> None:
     server.on(answer)
-    error = caught(server, medium, call_timeout=0.2)
+    # Only the answer that comes too slowly meets the limit, however busy the machine.
+    error = caught(server, medium, call_timeout=0.2 if reason == "within 0.2 s" else 60)
     assert type(error) is Passing
     assert reason in error.reason
     assert "<html>" not in error.reason

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
 
 from yoin.drivers import estimate_drivers
-from yoin.drivers.mentions import load_lexicon, mention_effects, set_apart
+from yoin.drivers.mentions import Lexicon, Mention, _folded, _pattern, load_lexicon, mention_effects, set_apart
 from yoin.errors import UsageError
 
 TOPICS = {"gender", "age", "ethnicity", "skin", "body", "religion", "disability", "nationality"}
@@ -49,6 +51,35 @@ def test_every_topic_has_words_in_both_languages() -> None:
 )
 def test_topics_of_a_text(text: str, topics: tuple[str, ...]) -> None:
     assert load_lexicon().topics_of([text]) == topics
+
+
+PIECES = [
+    "man",
+    "men",
+    "old",
+    "x-ray",
+    "plus size",
+    "é",
+    "@home",
+    "-in-law",
+    "女",
+    "若い",
+    "o'clock",
+    "ＭＡＮ",
+    "s",
+    "_",
+]
+JOINTS = ["", " ", "-", " - ", "'", "’s", "'s", ", ", "\n"]
+
+
+@given(
+    lists=st.lists(st.lists(st.sampled_from(PIECES), min_size=1, max_size=4), min_size=1, max_size=4),
+    text=st.lists(st.sampled_from(PIECES + JOINTS), max_size=8).map("".join),
+)
+def test_only_what_may_be_there_is_searched_and_nothing_is_missed(lists: list[list[str]], text: str) -> None:
+    lexicon = Lexicon(tuple(Mention("topic", str(number), tuple(words)) for number, words in enumerate(lists)))
+    expected = [_pattern(mention.words).search(_folded(text)) is not None for mention in lexicon.mentions]
+    assert lexicon.found_in([text])[0].tolist() == expected
 
 
 def test_a_concept_is_set_apart_by_its_name_or_any_of_its_phrases() -> None:

@@ -257,7 +257,14 @@ def test_images_that_could_not_be_reached_are_tried_again(table: Path, tmp_path:
         closed.bind(("127.0.0.1", 0))
         frame["url"] = f"http://me:s3cret@127.0.0.1:{closed.getsockname()[1]}/a.jpg"
         frame.to_csv(table, index=False)
-        options = {"image": "url", "caption": "caption", "metric": "score", "model": "tfidf", "explain": 0}
+        options = {
+            "image": "url",
+            "caption": "caption",
+            "metric": "score",
+            "model": "tfidf",
+            "explain": 0,
+            "retries": 0,
+        }
         first = yoin_package.run(table, **options, allow_private=True, out=tmp_path / "s")
         assert set(first.frame("media.parquet")["reason"]) == {"connection"}
         assert yoin_package.run(table, **options, allow_private=True, out=tmp_path / "s").ran == ("fetch",)

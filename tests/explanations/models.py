@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from yoin.language import words
 WEIGHTS = {"dog": 1.0, "red": -0.5, "text": 0.3, "大": 0.7, "犬": -1.1}
 
 
+@cache
 def word_weight(word: str) -> float:
     """A fixed weight for any word: known ones by name, others by their letters."""
     return WEIGHTS.get(word, sum(map(ord, word)) % 13 / 10 - 0.6)
@@ -23,7 +25,8 @@ def additive(texts: list[str]) -> np.ndarray:
 
 def bumpy(texts: list[str]) -> np.ndarray:
     """An arbitrary function of the text with interactions of every order between words."""
-    return np.array([np.sin(3 * additive([text])[0]) + 0.1 * additive([text])[0] + len(text) / 50 for text in texts])
+    sums = additive(texts)
+    return np.sin(3 * sums) + 0.1 * sums + np.array([len(text) for text in texts]) / 50
 
 
 class Counting:

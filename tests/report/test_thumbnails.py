@@ -21,7 +21,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     found = {}
     for number in range(12):
         coarse = random.integers(0, 255, (12, 8, 3), dtype=np.uint8)
-        Image.fromarray(coarse).resize((400, 600), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+        image = Image.fromarray(coarse).resize((400, 600), Image.Resampling.BICUBIC)
+        image.save(folder / f"{number}.png", compress_level=1)
         found[f"m{number}"] = folder / f"{number}.png"
     return found
 

@@ -12,7 +12,7 @@ from yoin.demo.scenes import SCENES, Colour, Palette, backdrop, confetti
 
 TALL, SQUARE = (200, 300), (240, 240)
 _FINE = 2  # drawn this many times larger, then made smaller: smooth edges
-_SYLLABLES = "ba ren to lim ka dor vel mi sun ta ril nor pe gal or fen lu mar es tin ol var ne sto".split()
+_SYLLABLES = np.array("ba ren to lim ka dor vel mi sun ta ril nor pe gal or fen lu mar es tin ol var ne sto".split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

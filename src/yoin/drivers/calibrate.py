@@ -21,7 +21,7 @@ TAIL = 0.05  # share of the permutations that the tail is learned from
 ENOUGH = 10  # permutations beyond the statistic, with which their share is p
 MOST, FEWEST = 9999, 999
 _CELLS = 10_000_000  # rows times permutations
-_BLOCK = 1_000_000
+_BLOCK, _NEAR, _AT_ONCE = 1_000_000, 100_000, 128  # of them at a time: at most, what a processor keeps near; columns
 
 
 def calibrated(shared: Shared, estimates: Estimates, p: Floats, seed: int) -> Floats:
@@ -43,7 +43,8 @@ def calibrated(shared: Shared, estimates: Estimates, p: Floats, seed: int) -> Fl
     # In the metric's own unit, in which errors are exchangeable; `root` weighs them.
     residual = shared.metric() / shared.root
     drawn = np.empty((len(places), times), dtype=np.float32)
-    step = max(1, _BLOCK // len(residual))
+    rows = len(residual)
+    step = max(1, min(_BLOCK // rows, max(_NEAR // rows, _AT_ONCE)))
     for start in range(0, times, step):
         count = min(step, times - start)
         shuffled = random.permuted(np.tile(residual, (count, 1)), axis=1).T

@@ -30,6 +30,7 @@ from yoin.values import Drivers
 LANGUAGES = ("en", "ja")
 REPLACE = "replace"
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
+_RUN = re.compile(r"\w+|[^\w\s\-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,16 @@ class Lexicon:
     def found_in(self, texts: Sequence[str]) -> np.ndarray:
         """Whether each text holds a word of each mention, denied or not: bool (texts, mentions)."""
         patterns = [_pattern(mention.words) for mention in self.mentions]
+        starts = [_starts(mention.words) for mention in self.mentions]
         found = np.zeros((len(texts), len(patterns)), dtype=bool)
         for row, text in enumerate(texts):
             spelled = _folded(text)
-            found[row] = [pattern.search(spelled) is not None for pattern in patterns]
+            runs = set(_RUN.findall(spelled))
+            ideographic = _CJK.search(spelled) is not None
+            for column, (first, anywhere) in enumerate(starts):
+                # Few lists have anything to do with a text, and only those are searched for in it.
+                if not first.isdisjoint(runs) or (anywhere and ideographic):
+                    found[row, column] = patterns[column].search(spelled) is not None
         return found
 
     def topics_of(self, texts: Iterable[str]) -> tuple[str, ...]:
@@ -142,6 +149,14 @@ def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
             inner = r"[\s\-]+".join(map(re.escape, re.split(r"[\s\-]+", word.strip())))
             alternatives.append(rf"(?<!\w){inner}(?:'?s|')?(?!\w)")
     return re.compile("|".join(alternatives) if alternatives else r"(?!)")
+
+
+@lru_cache(maxsize=256)
+def _starts(words: tuple[str, ...]) -> tuple[frozenset[str], bool]:
+    """What a text must hold for `_pattern`: one of the runs that its whole words begin with, or any CJK at all."""
+    folded = list(map(_folded, words))
+    first = {start.group() for word in folded if not _CJK.search(word) and (start := _RUN.search(word))}
+    return frozenset(first | {f"{run}s" for run in first}), any(map(_CJK.search, folded))
 
 
 def _folded(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
@@ -65,9 +64,8 @@ def _frame(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int] | None:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None or tokenizer.truncation_side != "right":
         return None
-    told = json.loads(backend.to_str())
-    kinds = [(told[part] or {}).get("type") for part in ("normalizer", "pre_tokenizer", "model")]
-    blank_in_token = any(" " in token["content"] for token in told["added_tokens"])
+    kinds = [type(part).__name__ for part in (backend.normalizer, backend.pre_tokenizer, backend.model)]
+    blank_in_token = any(" " in token.content for token in backend.get_added_tokens_decoder().values())
     empty = encoder.tokenize(tokenizer, [""], 8)[0]
     if kinds != ["BertNormalizer", "BertPreTokenizer", "WordPiece"] or blank_in_token or len(empty) != 2:
         return None
