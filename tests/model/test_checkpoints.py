@@ -84,6 +84,8 @@ def test_settings_tried_and_seeds_done_are_not_done_again(train: Train, tmp_path
     whole, rounds, steps = train(None, **options)
     stopped = steps - 5  # in the second seed
     train(tmp_path, stopped, **options)
+    sizes = [file.stat().st_size for file in sorted(tmp_path.iterdir())]  # two trials, and two seeds
+    assert max(sizes[:2]) < sizes[2] / 4 < sizes[3] / 4  # of trials no weights, of what is under way more than those
     assert train(tmp_path, **options) == (whole, rounds, steps - stopped + 1)
 
 

@@ -57,6 +57,7 @@ def children() -> list[psutil.Process]:
     return psutil.Process().children()
 
 
+@pytest.mark.slow
 def test_two_processes_give_what_one_gives(tmp_path: Path, tiny_bert: Path) -> None:
     torch = pytest.importorskip("torch")
     told: list[int] = []

@@ -103,12 +103,13 @@ class BertRegressor:
 
         number = count()
 
-        def train(options: FitOptions, seed: int, progress: Progress) -> Training:
+        def train(options: FitOptions, seed: int, progress: Progress, *, trial: bool = False) -> Training:
             with _own_randomness():
                 network = Network(copy.deepcopy(body))
             network.to(best_device()).eval()  # eval throughout: no dropout, also while training
             place = self.checkpoints / f"{next(number)}.safetensors" if self.checkpoints else None
-            training = Training(network, ids, metric, weights, pad, scale, options, seed, Checkpoint(place))
+            checkpoint = Checkpoint(place, weights=not trial)
+            training = Training(network, ids, metric, weights, pad, scale, options, seed, checkpoint)
             training.run(learned, held, progress)
             if training.at_once < training.batch_size:
                 told = f"short of memory: {training.batch_size} captions at once went in parts of {training.at_once}"
@@ -119,7 +120,8 @@ class BertRegressor:
         chosen = self.options
         if self.options.tune:
             chosen = tune(
-                lambda tried: train(tried, self.options.seed, meter.part(1, "tuning")).inner_loss, self.options
+                lambda tried: train(tried, self.options.seed, meter.part(1, "tuning"), trial=True).inner_loss,
+                self.options,
             )
             self.notes += (
                 f"of {self.options.tune} settings the best on inner rows: learning rate {chosen.learning_rate:.2g},"

@@ -38,10 +38,13 @@ class Standing:
 
 
 class Checkpoint:
-    """The checkpoint of one fine-tuning in the file ``path``, or with None one that keeps nothing."""
+    """The checkpoint of one fine-tuning in the file ``path``, or with None one that keeps nothing.
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
+    ``weights`` says whether those of one that is over are of use, or only what its rounds came to.
+    """
+
+    def __init__(self, path: Path | None, *, weights: bool = True) -> None:
+        self._path, self.weights = path, weights
         self._started = time.monotonic()
         self._due = self._started + SECONDS
 

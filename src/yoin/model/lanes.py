@@ -14,9 +14,9 @@ from yoin.options import FitOptions, Spec
 from yoin.workers import cpus
 
 SIDE_BY_SIDE = ("minilm", "bert")  # models whose size is known beforehand; others are fitted a fold at a time
-# Share of a fold's time that more threads do not shorten: a step of MiniLM on short captions, 32 a batch, takes 0.40 s
-# with one thread and 0.24 s with two.
-SERIAL = 0.2
+# Share of a fold's time that more threads do not shorten: a step of MiniLM on short captions, 32 a batch, takes 0.25 s
+# with one thread and 0.165 s with two.
+SERIAL = 0.33
 SMALLEST = 2_000_000  # numbers of an encoder; a smaller one is fitted before another process has started
 # What a worker holds for each number of the encoder: the weights as read, those that learn, gradients, AdamW's two
 # moments, the running average, the best so far, and as much again for what a batch goes through.

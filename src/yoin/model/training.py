@@ -163,8 +163,8 @@ class Training:
             self._best = _weights(self._average)
 
     def _standing(self, *, over: bool) -> Standing:
-        """What a checkpoint keeps; when training is ``over``, only what came of it."""
-        tensors = _under("best", self._best)
+        """What a checkpoint keeps; when training is ``over``, only what came of it and is of use."""
+        tensors = _under("best", self._best) if self._checkpoint.weights or not over else {}
         if not over:
             tensors |= _under("network", _weights(self.network)) | _under("average", _weights(self._average))
             states = (self._optimizer.state[item] for item in self._learning)
