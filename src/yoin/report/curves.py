@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from yoin.report.charts import Scale, Tick
 from yoin.report.trust import EpochSummary, ReliabilityBinSummary
 
-WIDTH, HEIGHT = 340.0, 200.0
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 330.0, 8.0, 172.0
 
 
