@@ -15,7 +15,6 @@ On a processor it runs too; then choose a small encoder.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,15 +24,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from contest import climb, time_steps
 from yoin import encoder
 from yoin.hub import best_device
-from yoin.model import fit
 from yoin.model.bert import BertRegressor, read_encoder
 from yoin.model.recipe import BATCH, TOKENS, pad, train
 from yoin.options import FitOptions
+from yoin.values import Progress
 
 WORDS = 5000
-FOLDS = 5
 
 
 def make_encoder(folder: Path, width: int, layers: int) -> None:
@@ -121,44 +120,16 @@ def synchronise(device: torch.device) -> None:
         torch.accelerator.synchronize()
 
 
-class EnoughError(Exception):
-    """So many steps have been timed."""
-
-
 def time_recipe(folder: Path, captions: list[str], metric: np.ndarray, steps: int) -> float:
-    """Seconds a step of the recipe's training in fp16, after five others."""
+    """Seconds a step of the recipe's training, in fp16 on an accelerator, after five others."""
     tokenizer, width, body = read_encoder(folder, TOKENS)
     text = pad(captions, tokenizer, width, mask=True)
-    times: list[float] = []
-
-    def told(done: int, total: int, detail: str) -> None:
-        times.append(time.perf_counter())
-        if done == steps + 5:
-            raise EnoughError
-
     wanted, half = torch.from_numpy(metric).float(), best_device().type != "cpu"
-    with contextlib.suppress(EnoughError):
+
+    def work(told: Progress) -> None:
         train(body, text, wanted, np.arange(len(metric)), lambda network, lost: None, told, epochs=1, half=half)
-    return (times[-1] - times[4]) / (len(times) - 5)
 
-
-def climb(folder: Path, captions: list[str], metric: np.ndarray, at_once: int) -> float:
-    """Seconds of the whole fine-tuned rung, so many folds at once."""
-    name = f"bert:{folder}"
-    clocks: dict[str, float] = {}
-
-    def told(done: int, total: int, note: str) -> None:
-        for mark in (name, "stacked"):
-            if note.startswith(mark):
-                clocks.setdefault(mark, time.perf_counter())
-
-    options = FitOptions(model=name, metric_kind="real", bootstrap=100, permutations=19, fit_workers=at_once)
-    with tempfile.TemporaryDirectory() as out:
-        fit(
-            captions, metric, np.arange(len(metric)) % FOLDS, row_ids=np.arange(len(metric)), features=None, group=None,
-            weight=None, options=options, folder=Path(out), progress=told,
-        )  # fmt: skip
-    return clocks["stacked"] - clocks[name]
+    return time_steps(work, steps, before=5)[0]
 
 
 def main() -> None:
@@ -204,8 +175,11 @@ def main() -> None:
         if device.type == "cuda":
             print(f"- memory, at most: {torch.cuda.max_memory_allocated() / 2**30:.2f} GiB")
         for at_once in asked.at_once:
-            took = climb(folder, captions, metric, at_once)
-            print(f"- the rung of {FOLDS} folds, {at_once} at once: {took:.1f} s", flush=True)
+            options = FitOptions(
+                model=f"bert:{folder}", metric_kind="real", bootstrap=100, permutations=19, fit_workers=at_once
+            )
+            took = climb(captions, metric, options)[1]
+            print(f"- the rung of {options.folds} folds, {at_once} at once: {took:.1f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ posters, whose ``captions.parquet`` and ``table.parquet`` lie in the folder ``--
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import platform
@@ -30,7 +29,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from contest import let, print_ratios
+from contest import let, print_ratios, time_steps
+from yoin.values import Progress
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -48,10 +48,6 @@ def read(asked: argparse.Namespace) -> tuple[list[str], np.ndarray]:
     return texts.astype(str).tolist()[: asked.rows], np.array(metric[: asked.rows], dtype=float)
 
 
-class EnoughError(Exception):
-    """So many steps have been timed."""
-
-
 def time_recipe(captions: list[str], metric: np.ndarray, steps: int) -> dict[str, float]:
     """Seconds an epoch of the recipe's training, from so many steps of it, and the peak memory in MiB."""
     import torch
@@ -62,17 +58,12 @@ def time_recipe(captions: list[str], metric: np.ndarray, steps: int) -> dict[str
     learned, _ = judged_rows(len(metric), 0)
     tokenizer, width, body = read_encoder(find_encoder("minilm"), TOKENS)
     text = pad(captions, tokenizer, width, mask=True)
-    clocks: list[tuple[float, float]] = []
+    wanted = torch.from_numpy(metric).float()
 
-    def step(done: int, total: int, detail: str) -> None:
-        clocks.append((time.perf_counter(), time.process_time()))
-        if done > steps:
-            raise EnoughError
+    def work(told: Progress) -> None:
+        train(body, text, wanted, learned, lambda network, lost: None, told, epochs=1)
 
-    with contextlib.suppress(EnoughError):
-        train(body, text, torch.from_numpy(metric).float(), learned, lambda network, lost: None, step, epochs=1)
-    times = (len(learned) // BATCH) / (len(clocks) - 1)
-    wall, cpu = (times * (last - first) for first, last in zip(clocks[0], clocks[-1], strict=True))
+    wall, cpu = (taken * (len(learned) // BATCH) for taken in time_steps(work, steps))
     return {"wall": wall, "cpu": cpu, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 

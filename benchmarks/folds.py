@@ -14,45 +14,27 @@ import argparse
 import json
 import os
 import platform
-import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from contest import let, print_ratios
+from contest import climb, let, print_ratios
+from yoin.model.lanes import lanes_for
+from yoin.options import FitOptions
 
 DATA = Path(os.environ.get("YOIN_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
-def climb(asked: argparse.Namespace) -> dict[str, Any]:
+def contend(asked: argparse.Namespace) -> dict[str, Any]:
     """Seconds of the fine-tuned rung and its predictions, in this process."""
-    from yoin.model import fit
-    from yoin.model.lanes import lanes_for
-    from yoin.options import FitOptions
-
     table = pd.read_csv(DATA / "videomem" / "videomem.csv")[: asked.rows]
-    workers = 1 if asked.contend == "one" else asked.workers
     options = FitOptions(
         model=asked.model, folds=asked.folds, max_epochs=asked.epochs, metric_kind="real", bootstrap=100,
-        permutations=19, fit_workers=workers,
+        permutations=19, fit_workers=1 if asked.contend == "one" else asked.workers,
     )  # fmt: skip
-    clocks: dict[str, tuple[float, float]] = {}
-
-    def told(done: int, total: int, note: str) -> None:
-        for mark in (asked.model, "stacked"):
-            if note.startswith(mark):
-                clocks.setdefault(mark, (time.perf_counter(), sum(os.times()[:4])))
-
-    with tempfile.TemporaryDirectory() as folder:
-        found = fit(
-            table["caption"].astype(str).tolist(), table["memorability"].to_numpy(float),
-            np.arange(len(table)) % asked.folds, row_ids=np.arange(len(table)), features=None, group=None,
-            weight=None, options=options, folder=Path(folder), progress=told,
-        )  # fmt: skip
-    wall, cpu = (last - first for first, last in zip(clocks[asked.model], clocks["stacked"], strict=True))
+    found, wall, cpu = climb(table["caption"].astype(str).tolist(), table["memorability"].to_numpy(float), options)
     predicted = found.predictions.loc[found.predictions["model"] == asked.model, "prediction"]
     return {"wall": wall, "cpu": cpu, "lanes": len(lanes_for(asked.folds, options)), "predicted": predicted.tolist()}
 
@@ -69,7 +51,7 @@ def main() -> None:
     parser.add_argument("--contend", choices=("one", "beside"))
     asked = parser.parse_args()
     if asked.contend:
-        print(json.dumps(climb(asked)))
+        print(json.dumps(contend(asked)))
         return
     print(f"{asked.rows:,} rows, {asked.folds} folds, {asked.model}; {os.cpu_count()} cores, {platform.machine()}\n")
     taken: dict[str, list[dict[str, Any]]] = {"one": [], "beside": []}

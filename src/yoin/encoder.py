@@ -206,10 +206,12 @@ def by_batch(
     """What ``forward`` makes, (batch, ...), of each of the `batches` of texts of these lengths in tokens: (n, ...)."""
     found: list[np.ndarray] = []
     order: list[np.ndarray] = []
+    done = 0
     for batch, made in _passed(forward, lengths, device):
         order.append(batch)
         found.append(made)
-        progress(sum(map(len, order)), len(lengths), "")
+        done += len(batch)
+        progress(done, len(lengths), "")
     return np.concatenate(found)[np.argsort(np.concatenate(order))] if found else np.empty(0)
 
 

@@ -114,9 +114,9 @@ class Rungs:
         model.fit(train.captions, train.metric, group=train.group, weight=train.weight, progress=progress)
         if name == self._options.model:
             _save(model, self._folder / f"fold-{fold}")
-        shutil.rmtree(checkpoints, ignore_errors=True)
         if not isinstance(model, FineTuned):
             return Part(model.predict(other.captions), held_out=model.held_out, notes=model.notes)
+        shutil.rmtree(checkpoints, ignore_errors=True)
         each = model.predict_each(other.captions)
         return Part(each.mean(axis=0), held_out=model.held_out, notes=model.notes, each=each, history=model.history)
 

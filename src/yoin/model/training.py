@@ -83,13 +83,13 @@ class Training:
         scale: Scale,
         options: FitOptions,
         seed: int,
-        checkpoint: Checkpoint | None = None,
+        checkpoint: Checkpoint,
     ) -> None:
         self.network, self.ids, self.pad, self.scale, self.options = network, ids, pad, scale, options
         self.metric, self.weight = metric, weight
         self.batch_size = self.at_once = options.batch_size
         self.seed, self.random = seed, np.random.default_rng(seed)
-        self._checkpoint = checkpoint or Checkpoint(None)
+        self._checkpoint = checkpoint
         self._device = network.middle.device
         # Word vectors stay: a few thousand captions move only the words they hold, away from their neighbours.
         network.body.get_input_embeddings().requires_grad_(False)
@@ -152,7 +152,7 @@ class Training:
         nn.init.zeros_(self.network.head.bias)
         self._centre(learned)
         self._average = copy.deepcopy(self.network)
-        self._best = _weights(self._average)
+        self._keep_best()
         self._rounds = [self._judged(0, float("nan"), held, 0.0)]
 
     def _end_round(self, round_: int, held: np.ndarray, rate: float) -> None:
@@ -160,7 +160,10 @@ class Training:
         self._rounds.append(self._judged(round_, train_loss, held, rate))
         self._lost = []
         if self._chosen == round_:
-            self._best = _weights(self._average)
+            self._keep_best()
+
+    def _keep_best(self) -> None:
+        self._best = {name: value.clone() for name, value in _weights(self._average).items()}
 
     def _standing(self, *, over: bool) -> Standing:
         """What a checkpoint keeps; when training is ``over``, only what came of it and is of use."""
@@ -248,8 +251,6 @@ class Training:
             try:
                 if self._recorder and self.at_once == self.batch_size:
                     return self._recorder(*self._tensors(rows, len(rows), even=True))
-                if self.at_once >= len(rows):
-                    return self._whole_step(*self._tensors(rows, len(rows)))
                 parts = [rows[at : at + self.at_once] for at in range(0, len(rows), self.at_once)]
                 mean = torch.stack([self._pass(*self._tensors(part, len(rows))) for part in parts]).sum()
                 self._move()
@@ -333,9 +334,9 @@ def _layers(body: PreTrainedModel) -> list[list[nn.Parameter]]:
 
 
 def _weights(network: Network) -> dict[str, torch.Tensor]:
-    """A copy of what training changes in ``network``."""
+    """What training changes in ``network``, as it is there."""
     fixed = {name for name, item in network.named_parameters() if not item.requires_grad}
-    return {name: value.clone() for name, value in network.state_dict().items() if name not in fixed}
+    return {name: value for name, value in network.state_dict().items() if name not in fixed}
 
 
 def _under(part: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
